@@ -1,0 +1,35 @@
+# make demo and make test need git, make and python3 (3.11 or later); tools/setup brings the rest.
+.DEFAULT_GOAL := help
+.PHONY: help demo test slow lint bench clean
+READY := .venv/.ready
+export OMP_NUM_THREADS ?= 1
+
+help:
+	@echo "make demo    verify the shipped digits on the default circuit, write report/"
+	@echo "make test    the test suite (make slow: the minutes-long tests)"
+	@echo "make lint    ruff and mypy"
+	@echo "make bench   the measured figures of the README"
+	@echo "make clean   remove report/, runs/ and caches; .venv stays"
+
+$(READY): tools/setup pyproject.toml constraints.txt
+	@tools/setup
+
+demo: $(READY)
+	@tools/demo
+
+test: $(READY)
+	@.venv/bin/python -m pytest -n 2
+
+slow: $(READY)
+	@.venv/bin/python -m pytest -m slow
+
+lint: $(READY)
+	@.venv/bin/ruff check .
+	@.venv/bin/mypy
+
+bench: $(READY)
+	@for script in bench/*.py; do echo "== $$script"; .venv/bin/python $$script || exit 1; done
+
+clean:
+	rm -rf report runs build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find aishw tests bench examples -name __pycache__ -prune -exec rm -rf {} +
