@@ -1,4 +1,4 @@
-"""How long a shell waits: `import aishw` (at most 0.3 s) and `aishw --help` (at most 0.5 s), best of seven fresh processes."""
+"""How long a shell waits for `import aishw` (at most 0.3 s) and `aishw --help` (at most 0.5 s): best of seven."""
 
 from __future__ import annotations
 

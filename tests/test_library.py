@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from aishw import library
 from aishw.errors import CardError, CheckpointError, DeckError, StoreError
 
