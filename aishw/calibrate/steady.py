@@ -1,0 +1,138 @@
+"""The periodic steady state of a loaded PE, by transient: frequency, waves over a period, and the SHIL clock's phase."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aishw.ais.system import System
+from aishw.ais.topology import grid
+from aishw.engines.ngspice import Result, run_deck
+from aishw.engines.phase import frequency, rising_crossings
+from aishw.engines.window import chunk_deck
+from aishw.hardware.solver import Solver
+from aishw.hardware.steady import SteadyState
+from aishw.hardware.target import KINDS, Target
+from aishw.lower.design import Design, Timeline
+from aishw.units import TWO_PI
+
+SAMPLES = 1024
+SETTLE = 10  # cycles before anything is measured
+CENTRE = 12  # the measured site of the 5x5 tile; the other 24 drive it
+
+
+def tile_design(target: Target, codes: Mapping[str, int], rates: Mapping[str, float] | None = None, bits: int = 4) -> Design:
+    """A 5x5 tile whose site CENTRE is driven by all 24 others, at one cycle per tau.
+
+    codes: "coupling" sits on the edge from site 0, the other 23 couplers hold code 0; "shil" and "reference" on CENTRE.
+    rates: rad per cycle of the strongest code by kind (default: each kind's strongest bias).
+    """
+    topology = grid(5, 5, "box5")
+    edges = topology.edges
+    values = {kind: np.zeros((1, 25), dtype=np.int8) for kind in KINDS}
+    values["coupling"] = np.zeros((1, edges.shape[1]), dtype=np.int8)
+    values["coupling"][0, (edges[0] == CENTRE) & (edges[1] == 0)] = codes.get("coupling", 0)
+    for kind in ("shil", "reference"):
+        values[kind][0, CENTRE] = codes.get(kind, 0)
+    scale = {kind: np.full((1, 25), (rates or {}).get(kind, target.injections[kind].rate_limit)) for kind in KINDS}
+    zero = System("kurashil", topology, np.zeros((1, edges.shape[1])), {k: np.zeros((1, 25)) for k in ("shil", "reference")}, np.ones(1))
+    line = Timeline("state_stationary", np.zeros(1), np.zeros(1), np.ones(1) / target.frequency_Hz, 0, 0, 1, 0, 0)
+    return Design(zero, target, bits, "array", values, scale, np.ones(1), line, {})
+
+
+def run_tile(
+    design: Design, waves: Mapping[str, NDArray[np.float64]], *, frequency_Hz: float, cycles: float, solver: Solver,
+    drift: float = 0.0, start_V: Mapping[str, float] | None = None, shil_phase_rad: float = 0.0, clock_drift: float = 0.0,
+) -> Result:
+    """The tile for `cycles` cycles, sources at evenly spread phases; site 0 runs faster by the fraction `drift`."""
+    stop_s = cycles / frequency_Hz
+    others = [site for site in range(25) if site != CENTRE]
+    outside = {}
+    for k, site in enumerate(others):
+        turn = TWO_PI * drift * cycles if site == 0 else 0.0
+        outside[site] = np.array([TWO_PI * k / 24 + turn / 2, turn / 2])
+    text = chunk_deck(
+        design, 0, np.array([CENTRE]), waves, frequency_Hz=frequency_Hz, shil_phase_rad=shil_phase_rad, outside=outside,
+        solver=solver, stop_s=stop_s, start_V=start_V or {f"r0_{CENTRE}": 0.0, f"r1_{CENTRE}": design.target.technology.supply_V,
+                                                          f"r2_{CENTRE}": 0.2},
+        title="aishw tile",
+    )
+    if clock_drift:
+        text = _detune_clock(text, frequency_Hz, clock_drift)
+    return run_deck(text, time_limit_s=1800)
+
+
+def _detune_clock(text: str, frequency_Hz: float, drift: float) -> str:
+    from aishw.units import spice_number
+
+    old, new = spice_number(2 * frequency_Hz), spice_number(2 * frequency_Hz * (1 + drift))
+    return "\n".join(line.replace(old, new) if line.startswith("bck") else line for line in text.split("\n"))
+
+
+def steady_state(target: Target, solver: Solver = Solver(), *, cycles: int = 50, passes: int = 3, shil_phase_rad: float = 0.0) -> SteadyState:
+    """Measured by passes: square taps first, then the taps of the pass before, until the taps are the PE's own."""
+    half = target.technology.supply_V / 2
+    square = np.where(np.arange(SAMPLES) < SAMPLES // 2, 2 * half, 0.0)
+    waves: Mapping[str, NDArray[np.float64]] = {"p": square, "n": 2 * half - square}
+    design, estimate, cpu_s = tile_design(target, {}), target.frequency_Hz, 0.0
+    for _ in range(passes):
+        result = run_tile(design, waves, frequency_Hz=estimate, cycles=cycles, solver=solver, shil_phase_rad=shil_phase_rad)
+        raw, cpu_s = result.raw, cpu_s + result.cpu_s
+        late = raw.time_s > SETTLE / estimate
+        source_Hz = estimate
+        found = frequency(raw.time_s[late], raw[f"v(r0_{CENTRE})"][late], half)
+        estimate, error = (float(np.ravel(value)[0]) for value in found)
+        waves = fold(result, estimate, source_Hz, half)
+    marks = {node: _mark(waves[node], half) for node in ("r0", "r1", "r2", "p", "n")}
+    return SteadyState(
+        target.name, target.technology.corner, target.technology.temperature_K, "merged", solver, float(estimate), float(error),
+        waves, marks, shil_phase_rad, f"ngspice {result.simulator.version}", cpu_s,
+    )
+
+
+def fold(result: Result, frequency_Hz: float, source_Hz: float, half_V: float) -> dict[str, NDArray[np.float64]]:
+    """Waves over one period on SAMPLES phases: the PE's nodes over its own phase, finger nodes over their driver's."""
+    raw = result.raw
+    late = raw.time_s > SETTLE / frequency_Hz
+    time = raw.time_s[late]
+    crossings = rising_crossings(time, raw[f"v(r0_{CENTRE})"][late], half_V)[0]
+    n = np.arange(crossings.size)
+    zero_s = float((crossings - n / frequency_Hz).mean())
+    own = (time - zero_s) * frequency_Hz  # phase over r0's rising crossing, in turns
+    tap = _fold(own, raw[f"v(p_{CENTRE})"][late])
+    shift = _mark(tap, half_V) / TWO_PI
+    waves = {}
+    for node in ("r0", "r1", "r2", "n", "p"):
+        waves[node] = _fold(own - shift, raw[f"v({node}_{CENTRE})"][late])
+    for node in ("d1", "d2", "e1", "e2"):
+        waves[node] = _fold(own - shift, _inner(result, f"xp{CENTRE}.{node}")[late])
+    others = [site for site in range(25) if site != CENTRE]
+    for pin, name in (("p", "n"), ("n", "p")):
+        for node in "st":
+            phase = np.concatenate([time * source_Hz + k / 24 for k in range(24)])
+            volts = np.concatenate([_inner(result, f"xc{CENTRE}_{site}.x{pin}.{node}")[late] for site in others])
+            waves[f"{name}.{node}"] = _fold(phase, volts)
+    return waves
+
+
+def _inner(result: Result, node: str) -> NDArray[np.float64]:
+    name = node if node in result.raw else f"v({node})"
+    return result.raw[name]
+
+
+def _fold(turns: NDArray[np.float64], volts: NDArray[np.float64]) -> NDArray[np.float64]:
+    place = np.floor((turns % 1.0) * SAMPLES + 0.5).astype(int) % SAMPLES
+    count = np.bincount(place, minlength=SAMPLES)
+    total = np.bincount(place, volts, minlength=SAMPLES)
+    filled = np.flatnonzero(count)
+    mean = total[filled] / count[filled]
+    return np.interp(np.arange(SAMPLES), filled, mean, period=SAMPLES)
+
+
+def _mark(wave: NDArray[np.float64], half_V: float) -> float:
+    rising = np.flatnonzero((wave < half_V) & (np.roll(wave, -1) >= half_V))
+    k = int(rising[0])
+    step = (half_V - wave[k]) / (wave[(k + 1) % wave.size] - wave[k])
+    return float((k + step) / wave.size * TWO_PI)

@@ -1,0 +1,214 @@
+"""Windows: a few transistor PEs with all their couplers; every site outside plays its recorded phase as tap waves.
+
+One chunk is one deck of merged cells. The next chunk starts from the node voltages the last one ended with, so the
+phases run on. The outside's phase is a polynomial in time over the chunk, fitted to the recorded trace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+
+import numpy as np
+from numpy.polynomial import chebyshev
+from numpy.typing import NDArray
+
+from aishw.engines import deck_transistor as deck
+from aishw.engines.base import Progress
+from aishw.engines.ngspice import Result, run_deck
+from aishw.errors import GridError, SimulatorError
+from aishw.hardware.cells import cell_text, model_text
+from aishw.hardware.solver import Solver
+from aishw.hardware.steady import SteadyState
+from aishw.lower.design import Design
+from aishw.units import TWO_PI, spice_number
+
+LARGEST_DEGREE = 14
+FIT_RAD = 2e-4
+
+
+@dataclass(frozen=True)
+class Window:
+    """A rectangle of sites: top row, left column, height, width; it may wrap around the torus."""
+
+    row: int
+    column: int
+    height: int
+    width: int
+
+    def sites(self, rows: int, columns: int) -> NDArray[np.int64]:
+        """Site numbers, row by row. Raises GridError for a window that leaves the grid or is larger than it."""
+        text = f"{self.row},{self.column},{self.height},{self.width}"
+        if not (0 <= self.row < rows and 0 <= self.column < columns):
+            raise GridError(f"window {text} starts off the {rows}x{columns} grid")
+        if not (1 <= self.height <= rows and 1 <= self.width <= columns):
+            raise GridError(f"window {text} does not fit the {rows}x{columns} grid; height and width are 1..{rows} and 1..{columns}")
+        row = (self.row + np.arange(self.height)) % rows
+        column = (self.column + np.arange(self.width)) % columns
+        return (row[:, None] * columns + column).reshape(-1)
+
+    @staticmethod
+    def parse(text: str) -> Window:
+        """`R,C,H,W` as a command line gives it. Raises GridError."""
+        try:
+            row, column, height, width = (int(word) for word in text.split(","))
+        except ValueError:
+            raise GridError(f"a window is R,C,H,W (row, column, height, width), got {text!r}") from None
+        return Window(row, column, height, width)
+
+
+def outside_sites(design: Design, sites: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Sites outside the window that drive a site in it."""
+    driven, driving = design.system.topology.edges
+    drivers = np.unique(driving[np.isin(driven, sites)])
+    return drivers[~np.isin(drivers, sites)]
+
+
+def phase_polynomials(time_s: NDArray[np.float64], phase_rad: NDArray[np.float64], stop_s: float) -> tuple[NDArray[np.float64], float]:
+    """Power coefficients (D + 1, M) in u = 2 t / stop - 1 of phases (T, M) sampled at `time_s`, and the worst residual in rad.
+
+    The degree rises until the residual is under FIT_RAD; samples from both chunk ends keep the fit inside its range.
+    """
+    u = 2 * time_s / stop_s - 1
+    for degree in range(1, min(LARGEST_DEGREE, time_s.size - 1) + 1):
+        fit = chebyshev.chebfit(u, phase_rad, degree)
+        residual = float(np.abs(chebyshev.chebval(u, fit).T - phase_rad).max(initial=0.0))
+        if residual < FIT_RAD:
+            break
+    power = np.zeros((degree + 1, phase_rad.shape[1]))
+    for column in range(phase_rad.shape[1]):
+        c = chebyshev.cheb2poly(fit[:, column])
+        power[: c.size, column] = c
+    return power, residual
+
+
+def chunk_deck(
+    design: Design, segment: int, sites: NDArray[np.int64], steady_waves: Mapping[str, NDArray[np.float64]], *,
+    frequency_Hz: float, shil_phase_rad: float, outside: Mapping[int, NDArray[np.float64]], solver: Solver, stop_s: float,
+    turns: float = 0.0, start_V: Mapping[str, float] | None = None, trim: NDArray[np.int64] | None = None,
+    title: str = "aishw window", save: str = "all",
+) -> str:
+    """The deck of one chunk of a window with merged cells.
+
+    outside: power coefficients in u = 2 t / stop - 1 for each outside site. turns: the reference's phase at the start.
+    start_V: node voltages at time zero.
+    """
+    tables = {tap: deck.wave_table(steady_waves[tap]) for tap in ("p", "n")}
+    edge, vdd = design.target.circuit["clock_edge"], design.target.technology.supply_V
+    lines = [*deck.merged_body(design, segment, sites, trim), *deck.load_lines(design, sites)]
+    lines += deck.clock_lines(frequency_Hz, shil_phase_rad, edge, vdd, turns)
+    lines += deck.reference_lines(tables, frequency_Hz, turns)
+    for site, coefficients in outside.items():
+        phase = deck.phase_expression(coefficients, 2 / stop_s, -1.0, turns % 1.0)
+        lines += [deck.replay_line(f"{tap}_{site}", f"{tap}_{site}", tables[tap], frequency_Hz, phase) for tap in "pn"]
+    start = [f".ic {' '.join(chunk)}" for chunk in _chunks([f"v({n})={spice_number(v)}" for n, v in (start_V or {}).items()], 40)]
+    return deck.chip_deck(
+        design, lines, title=title, models=model_text(design.target.technology), cells=cell_text(design.target, design.bits, design.system.segments),
+        solver=solver, stop_s=stop_s, start=start, save=save,
+    )
+
+
+def _chunks(items: list[str], size: int) -> list[list[str]]:
+    return [items[k : k + size] for k in range(0, len(items), size)]
+
+
+def start_voltages(design: Design, sites: NDArray[np.int64], steady: SteadyState, phase_rad: Mapping[int, float]) -> dict[str, float]:
+    """Node voltages of a window at time zero, from the steady state at each site's phase (rad)."""
+    volts: dict[str, float] = {}
+    for i in sites.tolist():
+        for node in ("r0", "r1", "r2", "n", "p"):
+            volts[f"{node}_{i}"] = steady.at(node, phase_rad[i])
+        for node in ("d1", "d2", "e1", "e2"):
+            volts[f"xp{i}.{node}"] = steady.at(node, phase_rad[i])
+    driven, driving = design.system.topology.edges
+    for i, j in zip(driven[np.isin(driven, sites)].tolist(), driving[np.isin(driven, sites)].tolist()):
+        volts |= _finger_voltages(f"xc{i}_{j}", steady, phase_rad[j])
+    for i in sites.tolist():
+        volts |= _finger_voltages(f"xr{i}", steady, 0.0)
+    return volts
+
+
+def _finger_voltages(name: str, steady: SteadyState, phase_rad: float) -> dict[str, float]:
+    # A coupler's p pin sits on its source's tap n (see deck_transistor).
+    return {f"{name}.x{pin}.{node}": steady.at(f"{tap}.{node}", phase_rad) for pin, tap in (("p", "n"), ("n", "p")) for node in "st"}
+
+
+@dataclass(frozen=True, eq=False)
+class WindowRun:
+    """Waves of the window's r0 nodes over the whole run, and what the outside's fit left."""
+
+    time_s: NDArray[np.float64]
+    wave_V: NDArray[np.float64]
+    residual_rad: float
+    energy_J: float
+    cpu_s: float
+    simulator: str
+
+
+def run_window(
+    design: Design, sites: NDArray[np.int64], steady: SteadyState, times_tau: NDArray[np.float64], phase_rad: NDArray[np.float64], *,
+    trim: NDArray[np.int64] | None = None, time_limit_s: float = 3600.0, cancel: Event | None = None, progress: Progress | None = None,
+    keep: Path | None = None,
+) -> WindowRun:
+    """The window's transistors through all chunks, driven by the recorded trace phase_rad (T, N) at times_tau (T,).
+
+    The window's own start phases are the trace's first row. Seconds follow from cycles at the steady state's frequency.
+    Raises SimulatorError (with the deck kept) if a chunk fails.
+    """
+    bounds, outside = design.system.boundaries_tau, outside_sites(design, sites)
+    start = start_voltages(design, sites, steady, {i: float(phase_rad[0, i]) for i in range(design.system.sites)})
+    times, waves, residual, turns, begin_s, energy, cpu_s = [], [], 0.0, 0.0, 0.0, 0.0, 0.0
+    nodes = [f"v(r0_{i})" for i in sites]
+    for segment, cycles in enumerate(design.cycles_per_tau * design.system.duration_tau):
+        stop_s = float(cycles / steady.frequency_Hz)
+        inside = (times_tau >= bounds[segment] - 1e-9) & (times_tau <= bounds[segment + 1] + 1e-9)
+        local_s = (times_tau[inside] - bounds[segment]) * design.cycles_per_tau[segment] / steady.frequency_Hz
+        power, left = phase_polynomials(local_s, phase_rad[inside][:, outside], stop_s)
+        text = chunk_deck(
+            design, segment, sites, steady.waves, frequency_Hz=steady.frequency_Hz, shil_phase_rad=steady.shil_phase_rad,
+            outside={int(j): power[:, k] for k, j in enumerate(outside)}, solver=steady.solver, stop_s=stop_s, turns=turns,
+            start_V=start, trim=trim, title=f"aishw window, chunk {segment}",
+        )
+        share = _share(progress, segment, design.system.segments)
+        result = run_deck(text, time_limit_s=time_limit_s, cancel=cancel, progress=share, keep=keep)
+        raw = result.raw
+        times.append(begin_s + raw.time_s)
+        waves.append(np.stack([raw[node] for node in nodes], axis=1))
+        current = -raw["i(vdd)"]
+        energy += float(np.trapezoid(current, raw.time_s)) * design.target.technology.supply_V
+        start = end_voltages(result)
+        residual, cpu_s = max(residual, left), cpu_s + result.cpu_s
+        begin_s, turns = begin_s + stop_s, (turns + stop_s * steady.frequency_Hz) % 1.0
+    cut = [slice(None)] + [slice(1, None)] * (len(times) - 1)
+    return WindowRun(
+        np.concatenate([t[c] for t, c in zip(times, cut)]), np.concatenate([w[c] for w, c in zip(waves, cut)]),
+        residual, energy, cpu_s, f"ngspice {result.simulator.version}",
+    )
+
+
+def end_voltages(result: Result) -> dict[str, float]:
+    """Every node's last voltage that a restart may set: not the nodes that ideal sources hold."""
+    held = {"vdd", "vm", "ck", "ckb", "bn", "bp", "bs", "en", "ep", "p_ref", "n_ref"}
+    volts = {}
+    for column, name in enumerate(result.raw.names):
+        if name.startswith("v(") and name.endswith(")"):
+            node = name[2:-1]
+        elif not name.startswith("i(") and "#" not in name and name != "time":
+            node = name
+        else:
+            continue
+        if node in held or node.split("_")[0] in held or "#" in node:
+            continue
+        volts[node] = float(result.raw.values[-1, column])
+    if not volts:
+        raise SimulatorError("ngspice saved no node voltages, so the next chunk cannot start from them")
+    return volts
+
+
+def _share(progress: Progress | None, segment: int, segments: int) -> Progress | None:
+    return None if progress is None else lambda fraction: progress((segment + fraction) / segments)
+
+
+__all__ = ["TWO_PI", "Window", "WindowRun", "chunk_deck", "end_voltages", "outside_sites", "run_window", "start_voltages"]

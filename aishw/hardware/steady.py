@@ -1,0 +1,47 @@
+"""SteadyState: one period of a loaded PE, as a circuit run left it. Start states and replayed taps come from here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aishw.errors import CardError
+from aishw.hardware.solver import Solver
+
+
+@dataclass(frozen=True, eq=False)
+class SteadyState:
+    """A PE with all its couplers at code 0, driven by taps whose phases are spread evenly over the circle.
+
+    Spread phases make every harmonic of every coupler cancel, so `frequency_Hz` is the PE's own under a toggling load.
+    waves: (M,) volts over one period by node; phase 0 is where tap p rises through half the supply. Nodes of a coupler
+    finger (`finger.s`, `finger.t`) are given over the phase of the tap that drives it.
+    marks_rad: the phase at which a node's wave rises through half the supply.
+    target, corner, temperature_K, cells (merged or full), solver: what it was measured on; a run with others is refused.
+    simulator: name and version. cpu_s: what it took.
+    """
+
+    target: str
+    corner: str
+    temperature_K: float
+    cells: str
+    solver: Solver
+    frequency_Hz: float
+    frequency_error_Hz: float
+    waves: Mapping[str, NDArray[np.float64]]
+    marks_rad: Mapping[str, float]
+    shil_phase_rad: float
+    simulator: str
+    cpu_s: float
+
+    def at(self, node: str, phase_rad: float) -> float:
+        """Volts of `node` at a phase, interpolated around the period. Raises CardError for a node that was not kept."""
+        if node not in self.waves:
+            raise CardError(f"the steady state of {self.target!r} has no node {node!r}")
+        wave = self.waves[node]
+        place = (phase_rad / (2 * np.pi)) % 1.0 * wave.size
+        low = int(place) % wave.size
+        return float(wave[low] + (place - int(place)) * (wave[(low + 1) % wave.size] - wave[low]))
