@@ -1,8 +1,8 @@
-"""The six families of the paper's Table 1: who they are, their right-hand sides, and what their terms must look like.
+"""The six families of the paper's Table 1: their equations, and what their terms must look like.
 
-Sites sum what their neighbours do ("pair sum"): sum_e C_e sin(s_i - s_j) for phases, sum_e J_e x_j for the others, over
-the edges e = (i <- j). A family turns that sum and its own terms into a derivative. The functions take arrays with
-sites first, (N, B), and work on torch tensors; importing this module does not import torch.
+Sites sum what their neighbours do ("pair sum"): sum_e C_e sin(s_i - s_j) for phases, sum_e J_e x_j for the
+others, over the edges e = (i <- j). A family turns that sum and its own terms into a derivative. The functions
+take torch tensors with sites first, (N, B); importing this module does not import torch.
 """
 
 from __future__ import annotations
@@ -25,12 +25,14 @@ if TYPE_CHECKING:
     Trig = tuple[torch.Tensor, torch.Tensor]
     Terms = Mapping[str, torch.Tensor]
 
+Arrays = Mapping[str, NDArray[np.float64]]
+
 
 def kuramoto(x: torch.Tensor, trig: Trig | None, pair: torch.Tensor, terms: Terms) -> torch.Tensor:
     """dtheta_i/dtau = omega_i + sum_j K_ij sin(theta_j - theta_i); omega is the term `detuning`.
 
-    The coupling holds K as the paper prints it, so K > 0 attracts: the opposite sign of KuraSHIL's C. Turning all
-    phases by one angle changes nothing.
+    The coupling holds K as the paper prints it, so K > 0 attracts: the opposite sign of KuraSHIL's C. Turning
+    all phases by one angle changes nothing.
     """
     return terms["detuning"] - pair
 
@@ -38,8 +40,8 @@ def kuramoto(x: torch.Tensor, trig: Trig | None, pair: torch.Tensor, terms: Term
 def kurashil(x: torch.Tensor, trig: Trig | None, pair: torch.Tensor, terms: Terms) -> torch.Tensor:
     """ds_i/dtau = -lambda0_i sin(2 s_i) + lambda1_i sin(s_i) + sum_j C_ij sin(s_i - s_j).
 
-    lambda0 is the term `shil` (injection at twice the frequency; > 0 locks at 0 and pi), lambda1 the term `reference`
-    (injection at the frequency itself; > 0 pushes towards pi). C > 0 repels. Odd in s.
+    lambda0 is the term `shil` (injection at twice the frequency; > 0 locks at 0 and pi), lambda1 the term
+    `reference` (injection at the frequency itself; > 0 pushes towards pi). C > 0 repels. Odd in s.
     """
     assert trig is not None
     sine, cosine = trig
@@ -55,15 +57,15 @@ def polynet(x: torch.Tensor, trig: Trig | None, pair: torch.Tensor, terms: Terms
 
 
 def tanhnet(x: torch.Tensor, trig: Trig | None, pair: torch.Tensor, terms: Terms) -> torch.Tensor:
-    """dx_i/dtau = -x_i + tanh(J_ii x_i + sum_j J_ij x_j + b_i); b is the term `bias`, J_ii the optional `self_weight`.
+    """dx_i/dtau = -x_i + tanh(J_ii x_i + sum_j J_ij x_j + b_i); b is `bias`, J_ii the optional `self_weight`.
 
-    The paper's Table 1 prints no bias but counts n + n^2 parameters: the n are taken for a bias inside the tanh.
+    The paper's Table 1 prints no bias but counts n + n^2 parameters: its n are taken for a bias in the tanh.
     """
-    return (_inner(x, pair, terms)).tanh() - x
+    return _inner(x, pair, terms).tanh() - x
 
 
 def selunet(x: torch.Tensor, trig: Trig | None, pair: torch.Tensor, terms: Terms) -> torch.Tensor:
-    """dx_i/dtau = selu(W_ii x_i + sum_j W_ij x_j + b_i); b is the term `bias`, W_ii the optional `self_weight`."""
+    """dx_i/dtau = selu(W_ii x_i + sum_j W_ij x_j + b_i); b is `bias`, W_ii the optional `self_weight`."""
     import torch
 
     return torch.selu(_inner(x, pair, terms))
@@ -72,7 +74,8 @@ def selunet(x: torch.Tensor, trig: Trig | None, pair: torch.Tensor, terms: Terms
 def mlp(x: torch.Tensor, trig: Trig | None, pair: torch.Tensor | None, terms: Terms) -> torch.Tensor:
     """dx/dtau = W_L tanh(.. tanh(W_1 x + b_1) ..) + b_L: the uncoupled baseline, any depth.
 
-    Terms w1 (S, n_1, N), b1 (S, n_1), .., wL (S, N, n_(L-1)), bL (S, N). The paper leaves its sigma open: tanh here.
+    Terms w1 (S, n_1, N), b1 (S, n_1), .., wL (S, N, n_(L-1)), bL (S, N). The paper leaves
+    sigma open: tanh here.
     """
     depth = len(terms) // 2
     for layer in range(1, depth + 1):
@@ -92,11 +95,15 @@ def _inner(x: torch.Tensor, pair: torch.Tensor, terms: Terms) -> torch.Tensor:
 class Family:
     """One family of analog interaction systems.
 
-    equation: as text. term_names: the arrays it needs beside the coupling, each (S, N) 1/tau (the MLP: its layers).
-    optional_terms: arrays it may have. coupled: has couplings along edges. angular: the state is a phase in rad.
-    gauge: the whole array may move by any angle ("turn"), by pi ("half_turn"), or not ("none") without a change of
-    meaning; `symmetry` narrows it to given terms. pairing: "sine" for sum C sin(s_i - s_j), "linear" for sum J x_j.
-    drift: (x, (sin x, cos x) or None, pair sum or None, terms) -> dx/dtau, all (N, B), terms of one segment (N, 1).
+    equation: as text.
+    drift: (x, (sin x, cos x) or None, pair sum or None, terms) -> dx/dtau; all (N, B), terms (N, 1) of one
+        segment.
+    term_names: the arrays it needs beside the coupling, each (S, N) 1/tau (the MLP: its layers).
+    optional_terms: arrays it may have.
+    coupled: has couplings along edges. angular: the state is a phase in rad.
+    gauge: without a change of meaning the whole array may move by any angle ("turn"), by pi ("half_turn"), or
+        not at all ("none"); `symmetry` narrows it to given terms.
+    pairing: the pair sum, "sine" for sum C sin(s_i - s_j), "linear" for sum J x_j.
     """
 
     name: str
@@ -109,7 +116,7 @@ class Family:
     gauge: str = "none"
     pairing: str = "linear"
 
-    def check_terms(self, terms: Mapping[str, NDArray[np.float64]], segments: int, topology: Topology) -> None:
+    def check_terms(self, terms: Arrays, segments: int, topology: Topology) -> None:
         """Raises ModelError (one line) for a missing or unknown term and for a wrong shape."""
         if self.name == "mlp":
             _check_layers(terms, segments, topology.sites)
@@ -126,14 +133,14 @@ class Family:
                     f"{name} is {value.shape}, expected (segments, sites) = {(segments, topology.sites)}"
                 )
 
-    def symmetry(self, terms: Mapping[str, NDArray[np.float64]]) -> str:
-        """The gauge that holds exactly for these terms: a reference anywhere forbids KuraSHIL its half turn."""
+    def symmetry(self, terms: Arrays) -> str:
+        """The gauge that holds exactly for these terms: a reference takes KuraSHIL's half turn away."""
         if self.name == "kurashil" and np.any(terms["reference"]):
             return "none"
         return self.gauge
 
 
-def _check_layers(terms: Mapping[str, NDArray[np.float64]], segments: int, sites: int) -> None:
+def _check_layers(terms: Arrays, segments: int, sites: int) -> None:
     depth = sum(re.fullmatch(r"w[1-9]\d*", name) is not None for name in terms)
     wanted = {f"{kind}{layer}" for layer in range(1, depth + 1) for kind in "wb"}
     if not depth or set(terms) != wanted:
@@ -150,35 +157,38 @@ def _check_layers(terms: Mapping[str, NDArray[np.float64]], segments: int, sites
         width = out
 
 
-FAMILIES: dict[str, Family] = {
-    family.name: family
-    for family in (
-        Family(
-            "kuramoto",
-            "dtheta_i/dtau = omega_i + sum_j K_ij sin(theta_j - theta_i)",
-            kuramoto,
-            ("detuning",),
-            angular=True,
-            gauge="turn",
-            pairing="sine",
-        ),
-        Family(
-            "kurashil",
-            "ds_i/dtau = -lambda0_i sin(2 s_i) + lambda1_i sin(s_i) + sum_j C_ij sin(s_i - s_j)",
-            kurashil,
-            ("shil", "reference"),
-            angular=True,
-            gauge="half_turn",
-            pairing="sine",
-        ),
-        Family("polynet", "dx_i/dtau = k_i x_i - x_i^3 + sum_j J_ij x_j", polynet, ("gain",)),
-        Family("tanhnet", "dx_i/dtau = -x_i + tanh(sum_j J_ij x_j + b_i)", tanhnet, ("bias",), ("self_weight",)),
-        Family("selunet", "dx_i/dtau = selu(sum_j W_ij x_j + b_i)", selunet, ("bias",), ("self_weight",)),
-        Family(
-            "mlp", "dx/dtau = W_L tanh(.. tanh(W_1 x + b_1) ..) + b_L", mlp, ("w1", "b1"), coupled=False, pairing="none"
-        ),
-    )
-}
+_ALL = (
+    Family(
+        "kuramoto",
+        "dtheta_i/dtau = omega_i + sum_j K_ij sin(theta_j - theta_i)",
+        kuramoto,
+        ("detuning",),
+        angular=True,
+        gauge="turn",
+        pairing="sine",
+    ),
+    Family(
+        "kurashil",
+        "ds_i/dtau = -lambda0_i sin(2 s_i) + lambda1_i sin(s_i) + sum_j C_ij sin(s_i - s_j)",
+        kurashil,
+        ("shil", "reference"),
+        angular=True,
+        gauge="half_turn",
+        pairing="sine",
+    ),
+    Family("polynet", "dx_i/dtau = k_i x_i - x_i^3 + sum_j J_ij x_j", polynet, ("gain",)),
+    Family("tanhnet", "dx_i/dtau = -x_i + tanh(sum_j J_ij x_j + b_i)", tanhnet, ("bias",), ("self_weight",)),
+    Family("selunet", "dx_i/dtau = selu(sum_j W_ij x_j + b_i)", selunet, ("bias",), ("self_weight",)),
+    Family(
+        "mlp",
+        "dx/dtau = W_L tanh(.. tanh(W_1 x + b_1) ..) + b_L",
+        mlp,
+        ("w1", "b1"),
+        coupled=False,
+        pairing="none",
+    ),
+)
+FAMILIES: dict[str, Family] = {family.name: family for family in _ALL}
 
 
 def read(x: torch.Tensor, readout: str) -> torch.Tensor:
