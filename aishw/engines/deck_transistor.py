@@ -177,9 +177,14 @@ def full_body(design: Design, *, storage: str = "ideal", bias: str = "ideal", tr
     yield from pe_lines(sites, trim)
     bn_of = dict(zip(sites.tolist(), rails["coupling"]))
     pins = _pins(segments, storage)
-    for e, word in zip(kept.tolist(), words["c"].tolist()):
-        i, j = driven[e], driving[e]
-        yield from pins(f"c{i}_{j}", word, f"n_{j} p_{j} r0_{i}", f"{bn_of[int(i)]} vdd coupler")
+    wires = zip(driven[kept].tolist(), driving[kept].tolist())
+    if storage == "ideal":
+        # The bulk of a chip deck: pairs of bits share their text, so that a line is one format.
+        texts, codes = _paired(words["c"], segments)
+        yield from (f"xc{i}_{j} n_{j} p_{j} r0_{i} {' '.join([texts[c] for c in code])} {bn_of[i]} vdd coupler" for (i, j), code in zip(wires, codes))
+    else:
+        for (i, j), word in zip(wires, words["c"].tolist()):
+            yield from pins(f"c{i}_{j}", word, f"n_{j} p_{j} r0_{i}", f"{bn_of[i]} vdd coupler")
     for site, word, rail in zip(sites.tolist(), words["r"].tolist(), rails["reference"]):
         yield from pins(f"r{site}", word, f"n_ref p_ref r0_{site}", f"{rail} vdd coupler")
     for site, word, rail in zip(sites.tolist(), words["s"].tolist(), rails["shil"]):
@@ -187,6 +192,18 @@ def full_body(design: Design, *, storage: str = "ideal", bias: str = "ideal", tr
     if readout:
         shown = [int(v) for v in system.topology.visible if inside[v]]
         yield from (f"xq{v} p_{v} n_{v} p_quad n_quad out_{v} vdd phase_detector" for v in shown)
+
+
+def _paired(words: NDArray[np.int64], segments: int) -> tuple[dict[int, str], list[list[int]]]:
+    """Texts of the bit pins of couplers, two bits a text; for (X, q) pattern words, the texts' keys (X, ceil(q / 2))."""
+    names, count = pattern_names(segments), 2**segments
+    pins = [f"{name} {names[count - 1 - p]}" for p, name in enumerate(names)]
+    keys = []
+    for b in range(0, words.shape[1], 2):
+        keys.append(words[:, b] * (count + 1) + (words[:, b + 1] if b + 1 < words.shape[1] else count))
+    table = np.stack(keys, axis=1)
+    texts = {int(k): pins[k // (count + 1)] + (f" {pins[k % (count + 1)]}" if k % (count + 1) < count else "") for k in np.unique(table).tolist()}
+    return texts, table.tolist()
 
 
 def _pins(segments: int, storage: str):  # type: ignore[no-untyped-def]

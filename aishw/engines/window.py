@@ -114,25 +114,29 @@ def _chunks(items: list[str], size: int) -> list[list[str]]:
     return [items[k : k + size] for k in range(0, len(items), size)]
 
 
-def start_voltages(design: Design, sites: NDArray[np.int64], steady: SteadyState, phase_rad: Mapping[int, float]) -> dict[str, float]:
-    """Node voltages of a window at time zero, from the steady state at each site's phase (rad)."""
+PE_NODES = {"r0": "r0_{}", "r1": "r1_{}", "r2": "r2_{}", "n": "n_{}", "p": "p_{}", **{d: f"xp{{}}.{d}" for d in ("d1", "d2", "e1", "e2")}}
+
+
+def pe_voltages(sites: NDArray[np.int64], steady: SteadyState, phase_rad: NDArray[np.float64]) -> dict[str, float]:
+    """Voltages of the PEs' own nodes at time zero, from the steady state at the phases (N,) of all sites."""
     volts: dict[str, float] = {}
-    for i in sites.tolist():
-        for node in ("r0", "r1", "r2", "n", "p"):
-            volts[f"{node}_{i}"] = steady.at(node, phase_rad[i])
-        for node in ("d1", "d2", "e1", "e2"):
-            volts[f"xp{i}.{node}"] = steady.at(node, phase_rad[i])
-    driven, driving = design.system.topology.edges
-    for i, j in zip(driven[np.isin(driven, sites)].tolist(), driving[np.isin(driven, sites)].tolist()):
-        volts |= _finger_voltages(f"xc{i}_{j}", steady, phase_rad[j])
-    for i in sites.tolist():
-        volts |= _finger_voltages(f"xr{i}", steady, 0.0)
+    for node, name in PE_NODES.items():
+        before, after = name.split("{}")
+        volts.update(zip([f"{before}{i}{after}" for i in sites.tolist()], steady.at(node, phase_rad[sites]).tolist()))
     return volts
 
 
-def _finger_voltages(name: str, steady: SteadyState, phase_rad: float) -> dict[str, float]:
-    # A coupler's p pin sits on its source's tap n (see deck_transistor).
-    return {f"{name}.x{pin}.{node}": steady.at(f"{tap}.{node}", phase_rad) for pin, tap in (("p", "n"), ("n", "p")) for node in "st"}
+def start_voltages(design: Design, sites: NDArray[np.int64], steady: SteadyState, phase_rad: NDArray[np.float64]) -> dict[str, float]:
+    """Node voltages of a window of merged cells at time zero: its PEs, and the fingers of their couplers."""
+    volts = pe_voltages(sites, steady, phase_rad)
+    driven, driving = design.system.topology.edges
+    kept = np.isin(driven, sites)
+    names = [f"xc{i}_{j}" for i, j in zip(driven[kept].tolist(), driving[kept].tolist())] + [f"xr{i}" for i in sites.tolist()]
+    phases = np.concatenate([phase_rad[driving[kept]], np.zeros(sites.size)])
+    for pin, tap in (("p", "n"), ("n", "p")):  # a coupler's p pin sits on its source's tap n (see deck_transistor)
+        for node in "st":
+            volts.update(zip([f"{name}.x{pin}.{node}" for name in names], steady.at(f"{tap}.{node}", phases).tolist()))
+    return volts
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,7 +162,7 @@ def run_window(
     Raises SimulatorError (with the deck kept) if a chunk fails.
     """
     bounds, outside = design.system.boundaries_tau, outside_sites(design, sites)
-    start = start_voltages(design, sites, steady, {i: float(phase_rad[0, i]) for i in range(design.system.sites)})
+    start = start_voltages(design, sites, steady, phase_rad[0])
     times, waves, residual, turns, begin_s, energy, cpu_s = [], [], 0.0, 0.0, 0.0, 0.0, 0.0
     nodes = [f"v(r0_{i})" for i in sites]
     for segment, cycles in enumerate(design.cycles_per_tau * design.system.duration_tau):

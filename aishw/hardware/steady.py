@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from aishw.errors import CardError
 from aishw.hardware.solver import Solver
@@ -37,11 +37,9 @@ class SteadyState:
     simulator: str
     cpu_s: float
 
-    def at(self, node: str, phase_rad: float) -> float:
-        """Volts of `node` at a phase, interpolated around the period. Raises CardError for a node that was not kept."""
+    def at(self, node: str, phase_rad: ArrayLike) -> NDArray[np.float64]:
+        """Volts of `node` at phases of any shape, interpolated around the period. Raises CardError for an unknown node."""
         if node not in self.waves:
             raise CardError(f"the steady state of {self.target!r} has no node {node!r}")
         wave = self.waves[node]
-        place = (phase_rad / (2 * np.pi)) % 1.0 * wave.size
-        low = int(place) % wave.size
-        return float(wave[low] + (place - int(place)) * (wave[(low + 1) % wave.size] - wave[low]))
+        return np.interp(np.asarray(phase_rad) / (2 * np.pi) * wave.size, np.arange(wave.size), wave, period=wave.size)

@@ -1,0 +1,77 @@
+"""Decks of full cells over all chunks: the whole chip, or a window of it. What `aishw netlist --level transistor` writes."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aishw.engines import deck_transistor as deck
+from aishw.engines.base import Trace
+from aishw.engines.window import Window, outside_sites, pe_voltages, phase_polynomials
+from aishw.errors import CompareError
+from aishw.hardware.cells import cell_text, model_text
+from aishw.hardware.steady import SteadyState
+from aishw.lower.design import Design
+
+
+def transistor_deck(
+    design: Design, steady: SteadyState, x0: NDArray[np.float64], *, window: Window | None = None, outside: Trace | None = None,
+    image: int = 0, storage: str = "ideal", bias: str = "ideal", readout: bool = False, trim: NDArray[np.int64] | None = None,
+    save: str = "phases",
+) -> str:
+    """The deck of full cells: every coupler with its bits, all chunks in one run.
+
+    x0: (N,) start phases. window: only these sites are transistors; the others replay `outside`, a trace over all sites.
+    storage: "ideal" switched rails or "latch" banks. bias: "ideal" sources or "dac" ladders. readout: a phase detector on
+    every visible site. save: "phases" (r0 and supply) or "all". Raises CompareError for a window without a trace.
+    """
+    top = design.system.topology
+    sites = np.arange(top.sites) if window is None else window.sites(top.height, top.width)
+    tables = {tap: deck.wave_table(steady.waves[tap]) for tap in ("p", "n")}
+    starts = deck.chunk_starts_s(design)
+    body = list(deck.full_body(design, storage=storage, bias=bias, trim=trim, sites=sites, readout=readout))
+    body += deck.load_lines(design, sites)
+    body += deck.clock_lines(steady.frequency_Hz, steady.shil_phase_rad, design.target.circuit["clock_edge"], design.target.technology.supply_V)
+    body += deck.reference_lines(tables, steady.frequency_Hz, quadrature=readout)
+    for site, phase in _outside(design, sites, starts, outside, image).items():
+        body += [deck.replay_line(f"{tap}_{site}", f"{tap}_{site}", tables[tap], steady.frequency_Hz, phase) for tap in "pn"]
+    volts = pe_voltages(sites, steady, np.asarray(x0, dtype=np.float64))
+    start = [f".ic {' '.join(f'v({n})={deck.number(v)}' for n, v in part)}" for part in _parts(list(volts.items()), 40)]
+    shown = "all" if save == "all" else " ".join(f"v(r0_{i})" for i in sites) + " i(vdd)"
+    return deck.chip_deck(
+        design, body, title=f"aishw chip deck: {top.height}x{top.width}, {sites.size} PEs, {design.system.segments} chunks",
+        models=model_text(design.target.technology), cells=cell_text(design.target, design.bits, design.system.segments),
+        solver=steady.solver, stop_s=float(starts[-1]), start=start, save=shown,
+    )
+
+
+def _outside(design: Design, sites: NDArray[np.int64], starts: NDArray[np.float64], trace: Trace | None, image: int) -> dict[int, str]:
+    """Phase expressions (turns) of the sites outside: one polynomial a chunk, chosen by time."""
+    others = outside_sites(design, sites)
+    if not others.size:
+        return {}
+    if trace is None or trace.sites.size != design.system.sites:
+        raise CompareError("a window needs a recorded trace of all sites for what lies outside it; run a lower rung first")
+    state = trace.state[int(np.flatnonzero(trace.images == image)[0])][:, np.argsort(trace.sites)]
+    bounds = design.system.boundaries_tau
+    expressions: dict[int, str] = {}
+    pieces = []
+    for k in range(design.system.segments):
+        run_s = float(starts[k + 1] - starts[k])
+        inside = (trace.times_tau >= bounds[k] - 1e-9) & (trace.times_tau <= bounds[k + 1] + 1e-9)
+        local = (trace.times_tau[inside] - bounds[k]) / (bounds[k + 1] - bounds[k]) * run_s
+        power, _ = phase_polynomials(local, state[inside][:, others], run_s)
+        pieces.append((power, 2 / run_s, -1 - 2 * float(starts[k]) / run_s))
+    for column, site in enumerate(others.tolist()):
+        power, scale, shift = pieces[-1]
+        text = deck.phase_expression(power[:, column], scale, shift)
+        for k in range(len(pieces) - 2, -1, -1):
+            power, scale, shift = pieces[k]
+            early = deck.phase_expression(power[:, column], scale, shift)
+            text = f"(time<{deck.number(float(starts[k + 1]))} ? {early} : {text})"
+        expressions[site] = text
+    return expressions
+
+
+def _parts(items: list[tuple[str, float]], size: int) -> list[list[tuple[str, float]]]:
+    return [items[k : k + size] for k in range(0, len(items), size)]

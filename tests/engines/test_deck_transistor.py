@@ -1,0 +1,139 @@
+"""Transistor decks: wiring and signs pinned on lopsided designs, and the round trip deck -> reader, bit for bit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aishw.ais.system import System
+from aishw.ais.topology import grid
+from aishw.engines import deck_transistor as deck
+from aishw.engines.chip import transistor_deck
+from aishw.engines.deck_reader import read_transistor
+from aishw.engines.window import Window, chunk_deck, outside_sites
+from aishw.errors import CompareError, DeckError, GridError
+from aishw.hardware.cards import load_target
+from aishw.hardware.solver import Solver
+from aishw.hardware.steady import SteadyState
+from aishw.lower.design import Design
+from aishw.lower.lower import lower
+
+WAVE = 0.45 * (1 + np.sin(2 * np.pi * np.arange(64) / 64))
+NODES = ("r0", "r1", "r2", "n", "p", "d1", "d2", "e1", "e2", "n.s", "n.t", "p.s", "p.t")
+STEADY = SteadyState("ring28", "tt", 300.15, "merged", Solver(), 1e8, 1.0, {n: WAVE for n in NODES}, {"r0": 1.0}, 0.3, "none", 0.0)
+
+
+def design(seed: int, *, height: int = 4, width: int = 5, segments: int = 3, bits: int = 4, policy: str = "array") -> Design:
+    rng = np.random.default_rng(seed)
+    top = grid(height, width, "king8")
+    terms = {name: rng.normal(0, 1, (segments, top.sites)) for name in ("shil", "reference")}
+    system = System("kurashil", top, rng.normal(0, 1, (segments, top.edges.shape[1])), terms, rng.uniform(0.3, 2, segments))
+    return lower(system, load_target("ring28"), bits=bits, policy=policy)
+
+
+def lines(text: str, start: str) -> list[str]:
+    return [line for line in text.splitlines() if line.startswith(start)]
+
+
+@given(
+    seed=st.integers(0, 10_000), segments=st.integers(1, 5), bits=st.integers(2, 6),
+    policy=st.sampled_from(["array", "chunk", "site"]), storage=st.sampled_from(["ideal", "latch"]),
+)
+@settings(max_examples=40, deadline=None)
+def test_round_trip(seed: int, segments: int, bits: int, policy: str, storage: str) -> None:
+    d = design(seed, segments=segments, bits=bits, policy=policy)
+    trim = np.random.default_rng(seed).integers(0, 512, d.system.sites)
+    reading = read_transistor(transistor_deck(d, STEADY, np.zeros(d.system.sites), storage=storage, trim=trim))
+    assert np.array_equal(reading.edges, d.system.topology.edges)
+    for kind in ("coupling", "shil", "reference"):
+        assert np.array_equal(getattr(reading, kind), d.codes[kind]), kind
+    assert np.array_equal(reading.trim, trim)
+    assert reading.starts_s.tolist() == deck.chunk_starts_s(d)[:-1].tolist()  # exactly: every digit is in the deck
+    volts = d.target.injections["coupling"].bias_for(d.rate["coupling"])
+    rail = reading.bias_V["bn"] if "bn" in reading.bias_V else reading.bias_V["bn_0"]
+    assert rail.tolist() == volts[:, 0].tolist()
+
+
+def test_one_edge_one_sign_one_chunk() -> None:
+    """Site 7 driven by site 6 with code +5 in chunk 1 only: offset binary 1101 in chunk 1, 1000 elsewhere."""
+    d = design(0)
+    codes = {kind: np.zeros_like(code) for kind, code in d.codes.items()}
+    driven, driving = d.system.topology.edges
+    codes["coupling"][1, (driven == 7) & (driving == 6)] = 5
+    codes["shil"][2, 7] = -3
+    text = transistor_deck(replace(d, codes=codes), STEADY, np.zeros(20))
+    assert lines(text, "xc7_6 ") == ["xc7_6 n_6 p_6 r0_7 w111 w000 w010 w101 w000 w111 w010 w101 bn bp vdd coupler"]
+    assert lines(text, "xc6_7 ") == ["xc6_7 n_7 p_7 r0_6 w111 w000 w000 w111 w000 w111 w000 w111 bn bp vdd coupler"]
+    assert lines(text, "xs7 ") == ["xs7 ck ckb r1_7 w110 w001 w000 w111 w001 w110 w001 w110 bs vm vdd shil"]
+
+
+def test_pattern_rail_is_high_in_its_chunks_only() -> None:
+    d = design(1)
+    starts = deck.chunk_starts_s(d)
+    (line,) = deck.pattern_lines(d, [0b010])
+    times = np.array([float(w) for w in line.split("pwl(")[1].rstrip(")").split()])
+    volts = np.interp([starts[0], starts[1] * 1.01, starts[2] * 0.99, starts[2] * 1.01], times[0::2], times[1::2])
+    assert volts.tolist() == pytest.approx([0, 0.9, 0.9, 0])
+
+
+def test_merged_cells_hold_the_same_units_as_the_bits() -> None:
+    d = design(2)
+    sites = np.array([7])
+    body = list(deck.merged_body(d, 1, sites))
+    driven, driving = d.system.topology.edges
+    for e in np.flatnonzero(driven == 7):
+        code = int(d.codes["coupling"][1, e])
+        (line,) = [text for text in body if text.startswith(f"xc7_{driving[e]} ")]
+        up, un = (float(word.split("=")[1]) for word in line.split()[-2:])
+        assert (up, un) == (8 + code, 8 - code)
+
+
+def test_window_needs_a_trace_and_stays_on_the_grid() -> None:
+    d = design(3)
+    with pytest.raises(CompareError, match="run a lower rung first"):
+        transistor_deck(d, STEADY, np.zeros(20), window=Window(0, 0, 1, 1))
+    for text in ("4,0,1,1", "0,-1,1,1", "0,0,5,1", "0,0,0,1"):
+        with pytest.raises(GridError):
+            Window.parse(text).sites(4, 5)
+    with pytest.raises(GridError, match="R,C,H,W"):
+        Window.parse("1,2,x")
+    assert Window(3, 4, 2, 2).sites(4, 5).tolist() == [19, 15, 4, 0]
+    assert sorted(outside_sites(d, np.array([7])).tolist()) == [1, 2, 3, 6, 8, 11, 12, 13]
+
+
+def test_reader_refuses_a_crossed_wire_and_foreign_text() -> None:
+    d = design(4)
+    text = transistor_deck(d, STEADY, np.zeros(20))
+    with pytest.raises(DeckError, match="its name says"):
+        read_transistor(text.replace("xc7_6 n_6", "xc7_6 n_8"))
+    with pytest.raises(DeckError):
+        read_transistor("* nothing\nr1 a b 1\n.end\n")
+
+
+def test_bad_requests() -> None:
+    d = design(5)
+    with pytest.raises(DeckError, match="storage"):
+        transistor_deck(d, STEADY, np.zeros(20), storage="sram")
+    with pytest.raises(DeckError, match="trim code"):
+        transistor_deck(d, STEADY, np.zeros(20), trim=np.full(20, 512))
+
+
+def test_wave_table_keeps_the_wave() -> None:
+    wave = np.where(np.arange(1024) < 512, 0.9, 0.0) + 0.05 * np.sin(np.arange(1024) / 40)
+    points = np.array([float(w) for w in deck.wave_table(wave).split(",")])
+    grid_x = np.arange(1024) / 1024
+    assert np.abs(np.interp(grid_x, points[0::2], points[1::2]) - wave).max() < 2.1e-3
+    assert points.size / 2 < 300
+    assert points[-2] == 1.0 and points[-1] == pytest.approx(wave[0])
+
+
+def test_chunk_deck_text_holds_no_foreign_command() -> None:
+    d = design(6)
+    text = chunk_deck(d, 0, np.array([7]), STEADY.waves, frequency_Hz=1e8, shil_phase_rad=0.0,
+                      outside={int(j): np.array([0.1, 0.2]) for j in outside_sites(d, np.array([7]))}, solver=Solver(), stop_s=1e-7)
+    commands = {line.split()[0] for line in text.splitlines() if line.startswith(".")}
+    assert commands <= {".subckt", ".ends", ".model", ".param", ".temp", ".options", ".tran", ".save", ".ic", ".end"}
