@@ -124,7 +124,7 @@ class Family:
         known = self.term_names + self.optional_terms
         for name in self.term_names:
             if name not in terms:
-                raise ModelError(f"{self.name} needs the term {name!r}; got {', '.join(terms) or 'none'}")
+                raise ModelError(f"{self.name} needs the term {name!r}; got {_listed(terms)}")
         for name, value in terms.items():
             if name not in known:
                 raise ModelError(f"{self.name} has no term {name!r}; it has {', '.join(known)}")
@@ -140,11 +140,15 @@ class Family:
         return self.gauge
 
 
+def _listed(terms: Arrays) -> str:
+    return ", ".join(repr(name) for name in list(terms)[:8]) or "none"
+
+
 def _check_layers(terms: Arrays, segments: int, sites: int) -> None:
     depth = sum(re.fullmatch(r"w[1-9]\d*", name) is not None for name in terms)
     wanted = {f"{kind}{layer}" for layer in range(1, depth + 1) for kind in "wb"}
     if not depth or set(terms) != wanted:
-        raise ModelError(f"mlp needs layers w1, b1, w2, b2, ..; got {', '.join(terms) or 'none'}")
+        raise ModelError(f"mlp needs layers w1, b1, w2, b2, ..; got {_listed(terms)}")
     width = sites
     for layer in range(1, depth + 1):
         weight, bias = terms[f"w{layer}"], terms[f"b{layer}"]
