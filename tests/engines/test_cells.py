@@ -1,0 +1,76 @@
+"""The cells themselves in ngspice: bias ladder, weight bank, phase detector, trim, and full against merged."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from aishw.engines.ngspice import run_deck
+from aishw.hardware.cards import load_target
+from aishw.hardware.cells import cell_text, fixed_units, model_text
+
+TARGET = load_target("ring28")
+HEAD = f"* cells\n{model_text(TARGET.technology)}\n{cell_text(TARGET, 4, 2)}\nvdd vdd 0 0.9\n"
+
+
+
+def run(body: str, tran: str):  # type: ignore[no-untyped-def]
+    return run_deck(f"{HEAD}{body}\n.options method=gear\n.tran {tran} uic\n.save all\n.end\n", time_limit_s=120).raw
+
+
+@pytest.mark.parametrize("code", [1, 341, 682, 1023])
+def test_bias_ladder_gives_its_code(code: int) -> None:
+    pins = " ".join("vdd 0" if code >> b & 1 else "0 vdd" for b in range(9, -1, -1))
+    raw = run(f"xd v vdd {pins} vdd bias_dac", "1n 2u")
+    assert raw["v(v)"][-1] == pytest.approx(0.9 * code / 1024, abs=0.9 / 1024)
+
+
+def test_bank_hands_out_what_was_written_in_each_chunk() -> None:
+    """Bit 0 in chunk 0, 1 in chunk 1."""
+    body = (
+        "vs0 s0 0 pwl(0 0.9 5e-9 0.9 5.2e-9 0)\nvt0 t0 0 pwl(0 0 5e-9 0 5.2e-9 0.9)\n"
+        "vs1 s1 0 pwl(0 0 5e-9 0 5.2e-9 0.9)\nvt1 t1 0 pwl(0 0.9 5e-9 0.9 5.2e-9 0)\n"
+        "xk y yb s0 t0 s1 t1 vdd bank v0=0 v1=1"
+    )
+    raw = run(body, "20p 10n")
+    early, late = np.interp([4e-9, 9e-9], raw.time_s, raw["v(y)"])
+    assert early < 0.02 and late > 0.88
+    assert np.interp(9e-9, raw.time_s, raw["v(yb)"]) < 0.02
+
+
+@pytest.mark.parametrize("phase", [-1.2, -0.4, 0.5, 1.2])
+def test_phase_detector_is_the_triangle_of_the_docstring(phase: float) -> None:
+    def square(name: str, at: float) -> str:
+        turn = f"(1e8*time+{at / (2 * np.pi)!r})"
+        return f"b{name} {name} 0 v=pwl({turn}-floor({turn}),0,0,0.01,0.9,0.5,0.9,0.51,0,1,0)\n"
+
+    quarter = np.pi / 2
+    body = square("p", phase) + square("n", phase + np.pi) + square("q", quarter) + square("qb", quarter + np.pi)
+    raw = run(body + "xq p n q qb v vdd phase_detector", "100p 600n")
+    late = raw.time_s > 500e-9
+    assert raw["v(v)"][late].mean() == pytest.approx(0.9 * (0.5 - phase / np.pi), abs=0.02)
+
+
+@pytest.mark.parametrize("code", [-7, -1, 0, 4])
+def test_full_and_merged_couplers_give_the_same_current(code: int) -> None:
+    """Both drive a held node from square taps: the mean currents over a half period agree to 2 %."""
+    taps = "vp p 0 pulse(0 0.9 1n 50p 50p 4.95n 10n)\nvn n 0 pulse(0.9 0 1n 50p 50p 4.95n 10n)\nvbn bn 0 0.36\nvbp bp 0 0.54\n"
+    bits = " ".join("vdd 0" if code + 8 >> b & 1 else "0 vdd" for b in (3, 2, 1, 0))
+    up, un = fixed_units(code, 4)
+    full = run(f"{taps}vy y 0 0.45\nxc p n y {bits} bn bp vdd coupler", "20p 30n")
+    merged = run(f"{taps}vy y 0 0.45\nxc p n y bn bp vdd coupler_fixed up={up} un={un}", "20p 30n")
+    currents = []
+    for raw in (full, merged):
+        window = (raw.time_s > 12e-9) & (raw.time_s < 15.5e-9)
+        currents.append(np.trapezoid(raw["i(vy)"][window], raw.time_s[window]) / 3.5e-9)
+    one = 0.5 * abs(full_scale_current())
+    assert currents[0] == pytest.approx(currents[1], abs=0.02 * 14 * one)
+    if code:
+        assert np.sign(currents[0]) == -np.sign(code)  # tap p is high: the finger on it pulls the node down
+
+
+def full_scale_current() -> float:
+    """Current of one half-LSB unit, A: both taps of a code-7 coupler differ by 14 units."""
+    taps = "vp p 0 0\nvn n 0 0.9\nvbn bn 0 0.36\nvbp bp 0 0.54\n"
+    raw = run(f"{taps}vy y 0 0.45\nxc p n y bn bp vdd coupler_fixed up=15 un=1", "1n 20n")
+    return float(raw["i(vy)"][-1]) / 14
