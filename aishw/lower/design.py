@@ -91,7 +91,8 @@ class Design:
     def realised(self) -> System:
         """The System that the codes stand for, at nominal strength of every code."""
         terms = {name: self.values(name) for name in self.system.terms}
-        return replace(self.system, coupling=self.values("coupling"), terms=terms, name=f"{self.system.name}, {self.bits} bit")
+        name = f"{self.system.name}, {self.bits} bit"
+        return replace(self.system, coupling=self.values("coupling"), terms=terms, name=name)
 
     @cached_property
     def id(self) -> str:
@@ -103,7 +104,7 @@ class Design:
 
 
 def level_table(target: Target, kind: str, bits: int) -> NDArray[np.float64]:
-    """(2^(bits-1),) relative strength of |code|; fewer bits use the table's points at the same fraction of full scale."""
+    """(2^(bits-1),) relative strength of |code|; other widths use the table at the same fraction of full scale."""
     table = target.injections[kind].levels
     top = 2 ** (bits - 1) - 1
     return np.interp(np.arange(top + 1) / top, np.arange(table.size) / (table.size - 1), table)

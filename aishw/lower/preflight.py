@@ -63,7 +63,7 @@ def _wishes(system: System, target: Target, bits: int, policy: str, strategy: st
     if policy not in target.policies:
         yield f"target {target.name!r} has no full-scale policy {policy!r}; it has {', '.join(target.policies)}"
     elif policy == "site" and system.topology.symmetric:
-        yield "a full scale for each site would break C_ij = C_ji of a symmetric system; use the policy 'chunk' or 'array'"
+        yield "a full scale for each site breaks C_ij = C_ji of a symmetric system; use the policy 'chunk' or 'array'"
     if strategy not in target.strategies:
         yield f"target {target.name!r} has no strategy {strategy!r}; it has {', '.join(target.strategies)}"
     elif strategy == "state_stationary" and system.segments > target.segments:

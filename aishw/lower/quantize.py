@@ -67,8 +67,8 @@ def full_scale(
 ) -> Floats:
     """(S, N) 1/tau: what the strongest code stands for at each driven site; 0 where every weight is 0.
 
-    clip: `maximum` the largest |w|; `mse` the clip that leaves the smallest squared error; `sigma3` three times the root
-    mean square about zero, where codes are symmetric (never above the largest |w|).
+    clip: `maximum` the largest |w|; `mse` the clip that leaves the smallest squared error; `sigma3` three times the
+    root mean square about zero, where codes are symmetric (never above the largest |w|).
     """
     if policy not in POLICIES:
         raise PreflightError(f"policy {policy!r} is unknown; known: {', '.join(POLICIES)}")

@@ -1,0 +1,148 @@
+"""train: the same trajectory twice, after a kill too; what it writes is what it judged."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from aishw.ais import checkpoint
+from aishw.errors import AishwError, TrainError
+from aishw.hardware.cards import load_target
+from aishw.lower import lower
+from aishw.train import Settings, loop, settings_from, train
+from aishw.train.__main__ import main
+
+SMALL = Settings(
+    name="small", height=8, width=8, neighbourhood="king8", segments=2, duration_tau=0.5, step_tau=0.25, steps=6,
+    batch=8, critic_width=16, critic_steps=2, save_every=2, target="ring28",
+)  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def few_images(monkeypatch):
+    monkeypatch.setattr(loop, "JUDGED", 80)
+
+
+class Killed(Exception):
+    pass
+
+
+def killed_after(step):
+    def progress(at):
+        if at.step == step:
+            raise Killed
+
+    return progress
+
+
+def test_trained_twice_is_the_same_and_another_seed_is_not(tmp_path):
+    one, two = train(SMALL, tmp_path / "one.pt"), train(SMALL, tmp_path / "two.pt")
+    assert one.system.id == two.system.id and one.score == two.score
+    assert train(replace(SMALL, seed=1), tmp_path / "three.pt").system.id != one.system.id
+
+
+def test_a_killed_run_goes_on_to_the_same_end(tmp_path):
+    whole = train(SMALL, tmp_path / "whole.pt")
+    out = tmp_path / "killed.pt"
+    for step in (3, 5):
+        with pytest.raises(Killed):
+            train(SMALL, out, killed_after(step))
+    assert not out.exists()
+    seen = []
+    assert train(SMALL, out, lambda at: seen.append(at.step)).system.id == whole.system.id
+    assert seen == [5, 6]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["killed.pt", "whole.pt"]
+
+
+def test_an_unfinished_run_of_another_recipe_is_refused(tmp_path):
+    with pytest.raises(Killed):
+        train(SMALL, tmp_path / "out.pt", killed_after(3))
+    with pytest.raises(TrainError, match="unfinished run of another recipe"):
+        train(replace(SMALL, rate=1e-4), tmp_path / "out.pt")
+
+
+@pytest.mark.parametrize("keep", [0, 100, -50], ids=["empty", "head", "most"])
+def test_a_damaged_unfinished_run_is_refused(tmp_path, keep):
+    with pytest.raises(Killed):
+        train(SMALL, tmp_path / "out.pt", killed_after(3))
+    path = tmp_path / "out.pt.unfinished"
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(TrainError, match=r"is damaged .* remove it to start again"):
+        train(SMALL, tmp_path / "out.pt")
+
+
+def test_the_checkpoint_is_the_system_that_was_judged(tmp_path):
+    trained = train(SMALL, tmp_path / "out.pt", command="aishw train small.toml")
+    read = checkpoint.load(tmp_path / "out.pt")
+    assert read.id == trained.system.id
+    assert (read.start.mean, read.start.deviation, read.readout, read.name) == (-0.5, 0.5, "sin", "small")
+    stated = checkpoint.made_by(tmp_path / "out.pt")
+    assert stated["command"] == "aishw train small.toml" and settings_from(stated["recipe"]) == SMALL
+    assert stated["score"]["distance"] == trained.score.distance and stated["cpu_s"] > 0
+    assert trained.score.images == 80 and trained.score.distance < trained.score.noise
+
+
+def test_an_existing_output_stays(tmp_path):
+    (tmp_path / "out.pt").write_text("mine")
+    with pytest.raises(AishwError, match="exists"):
+        train(SMALL, tmp_path / "out.pt")
+    assert (tmp_path / "out.pt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("policy", ["array", "chunk"])
+def test_quantised_weights_lower_to_themselves(tmp_path, policy):
+    settings = replace(SMALL, bits=4, policy=policy, first_deviation=0.3, average=0.0)
+    system = train(settings, tmp_path / "out.pt").system
+    design = lower(system, load_target("ring28"), bits=4, policy=policy)
+    assert np.array_equal(design.realised.coupling, system.coupling)
+    for name, value in system.terms.items():
+        assert np.array_equal(design.realised.terms[name], value)
+    assert np.unique(np.abs(design.codes["coupling"])).size == 8
+
+
+def test_limits_hold(tmp_path):
+    settings = replace(SMALL, first_deviation=0.3, limit={"coupling": 0.2, "shil": 0.001})
+    system = train(settings, tmp_path / "out.pt").system
+    assert np.abs(system.coupling).max() <= 0.2 + 1e-6
+    assert np.abs(system.terms["shil"]).max() <= 0.001 + 1e-6 < np.abs(system.terms["reference"]).max()
+
+
+def test_symmetric_couplings_stay_symmetric(tmp_path):
+    settings = replace(SMALL, symmetric=True, bits=4)
+    assert train(settings, tmp_path / "out.pt").system.topology.symmetric  # a System checks C_ij = C_ji
+
+
+def test_a_run_may_begin_with_a_checkpoint_of_the_same_shape(tmp_path):
+    first = train(SMALL, tmp_path / "first.pt")
+    again = replace(SMALL, start_from=str(tmp_path / "first.pt"), steps=1, rate=1e-9)
+    assert np.allclose(train(again, tmp_path / "again.pt").system.coupling, first.system.coupling, atol=1e-7)
+    with pytest.raises(TrainError, match="another family, grid or segments"):
+        train(replace(again, segments=3), tmp_path / "other.pt")
+
+
+def test_a_width_that_the_target_lacks_is_refused(tmp_path):
+    with pytest.raises(TrainError, match="bits = 8: target 'ring28' has"):
+        train(replace(SMALL, bits=8), tmp_path / "out.pt")
+
+
+def test_a_run_that_diverges_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "critic_loss", lambda critic, real, *others: critic(real).mean() * np.nan)
+    with pytest.raises(TrainError, match="step 1 gave nan; lower rate or critic_rate"):
+        train(SMALL, tmp_path / "out.pt")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_a_minute_of_training_makes_structure(tmp_path):
+    trained = train(Settings(steps=600), tmp_path / "out.pt")
+    assert trained.score.distance < 0.1 * trained.score.noise
+
+
+def test_the_module_runs_a_recipe_and_refuses_in_one_line(tmp_path, capsys):
+    recipe = tmp_path / "small.toml"
+    recipe.write_text('steps = 2\nheight = 8\nwidth = 8\nneighbourhood = "king8"\nsegments = 1\nbatch = 4\n')
+    assert main([str(recipe), str(tmp_path / "out.pt")]) == 0
+    assert "FD(pixel)" in capsys.readouterr().out and (tmp_path / "out.pt").exists()
+    for arguments in ([str(recipe), str(tmp_path / "out.pt")], [str(tmp_path / "none.toml"), "x.pt"], []):
+        assert main(arguments) == 2
+        assert len(capsys.readouterr().err.strip().splitlines()) == 1
