@@ -179,7 +179,7 @@ def _made_by(settings: Settings, trained: Trained, command: str) -> dict[str, An
         "command": command,
         "recipe": asdict(settings),
         "seed": settings.seed,
-        "cpu_s": round(trained.cpu_s, 1),
+        "cpu_s": round(trained.cpu_s, 2),
         "torch": torch.__version__,
         "weights": trained.weights,
         "score": asdict(trained.score),
