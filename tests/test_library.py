@@ -20,8 +20,14 @@ ERRORS = {
 def shelf(tmp_path, monkeypatch):
     """A library of our own, so that the tests pin the rules and not today's files."""
     monkeypatch.setattr(library, "__file__", str(tmp_path / "site" / "aishw" / "library.py"))
-    for name in ("models/targets/ring.toml", "models/targets/note.txt", "models/targets/.hidden.toml",
-                 "models/digits.pt", "models/other.safetensors", "netlists/ring/pe.cir"):
+    for name in (
+        "models/targets/ring.toml",
+        "models/targets/note.txt",
+        "models/targets/.hidden.toml",
+        "models/digits.pt",
+        "models/other.safetensors",
+        "netlists/ring/pe.cir",
+    ):
         path = tmp_path / "site" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("x")

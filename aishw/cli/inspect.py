@@ -1,0 +1,103 @@
+"""`aishw inspect`: what a checkpoint is, and which targets hold it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from aishw.cli import common
+
+if TYPE_CHECKING:
+    from aishw.ais.system import System
+
+
+@click.command(name="inspect")
+@common.checkpoint_argument
+@click.option("--target", "targets", multiple=True, metavar="NAME", help="Ask these targets only; may be repeated.")
+@common.json_option
+def command(checkpoint: str, targets: tuple[str, ...], as_json: bool) -> None:
+    """Sizes, parameters, ranges, and which targets hold CHECKPOINT (a file, or a shipped name)."""
+    from aishw.hardware.cards import load_target, target_names
+    from aishw.lower.preflight import preflight
+
+    system = common.load_system(checkpoint)
+    fits = {name: preflight(system, load_target(name)) for name in targets or target_names()}
+    content = {
+        **_summary(system),
+        "targets": {name: {"fits": not why, "objections": why} for name, why in fits.items()},
+    }
+    if as_json:
+        common.print_json(content)
+    else:
+        _show(content)
+
+
+def _summary(system: System) -> dict[str, Any]:
+    from aishw.ais.families import FAMILIES
+
+    top, family = system.topology, FAMILIES[system.family]
+    weights = ({"coupling": system.coupling} if family.coupled else {}) | dict(system.terms)
+    return {
+        "name": system.name,
+        "id": system.id,
+        "family": system.family,
+        "equation": family.equation,
+        "height": top.height,
+        "width": top.width,
+        "sites": top.sites,
+        "neighbourhood": top.neighbourhood,
+        "symmetric": top.symmetric,
+        "couplings_per_site": top.fan_in if family.coupled else 0,
+        "couplings": top.couplings if family.coupled else 0,
+        "parameters": system.parameters,
+        "visible_sites": int(top.visible.size),
+        "image": list(top.image_shape),
+        "segments": system.segments,
+        "duration_tau": system.duration_tau.tolist(),
+        "step_tau": system.step_tau,
+        "readout": system.readout,
+        "start_mean": system.start.mean,
+        "start_deviation": system.start.deviation,
+        "noise_delta": system.noise.delta,
+        "noise_convention": system.noise.convention,
+        "weights": {
+            name: [
+                {"min": float(chunk.min()), "max": float(chunk.max()), "rms": float((chunk**2).mean() ** 0.5)}
+                for chunk in value.reshape(value.shape[0], -1)
+                if chunk.size
+            ]
+            for name, value in weights.items()
+        },
+    }
+
+
+def _show(c: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    facts = Table.grid(padding=(0, 2))
+    rows = (
+        ("name", c["name"]),
+        ("family", f"{c['family']}: {c['equation']}"),
+        ("grid", f"{c['height']}x{c['width']}, {c['sites']:,} sites, {c['visible_sites']:,} visible as "
+                 f"{c['image'][0]}x{c['image'][1]}"),
+        ("couplings", f"{c['couplings']:,} {'symmetric' if c['symmetric'] else 'directed'} a segment, "
+                      f"{c['couplings_per_site']} a site ({c['neighbourhood']})"),
+        ("parameters", f"{c['parameters']:,}"),
+        ("segments", f"{c['segments']} of {', '.join(f'{d:g}' for d in c['duration_tau'])} tau; step {c['step_tau']:g}"),
+        ("start", f"mean {c['start_mean']:g}, deviation {c['start_deviation']:g}; pixel = {c['readout']} of the state"),
+        ("noise", f"delta {c['noise_delta']:g} ({c['noise_convention']})"),
+    )  # fmt: skip
+    for label, value in rows:
+        facts.add_row(label, Text(str(value)))
+    console.print(facts)
+    ranges = Table("weights (1/tau)", "segment", "min", "max", "rms", box=None, header_style="", pad_edge=False)
+    for name, chunks in c["weights"].items():
+        for k, chunk in enumerate(chunks):
+            ranges.add_row(Text(name), str(k), *(f"{chunk[key]:.4g}" for key in ("min", "max", "rms")))
+    console.print(ranges)
+    for name, answer in c["targets"].items():
+        console.print(Text(f"{name}: " + ("fits" if answer["fits"] else "; ".join(answer["objections"]))))

@@ -1,0 +1,62 @@
+"""`aishw train`: a data set becomes a checkpoint."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import click
+
+from aishw.cli import common
+
+
+@click.command(name="train")
+@click.argument("dataset", required=False)
+@click.option(
+    "--recipe", type=click.Path(path_type=Path), metavar="RECIPE.toml", help="Settings; the options override it."
+)
+@click.option("--family", help="Equation: kurashil, kuramoto, polynet, tanhnet, selunet.")
+@click.option("--steps", type=int, help="Generator steps.")
+@click.option("--bits", type=int, help="Width of a weight; 0 trains floating point.")
+@click.option("--seed", type=int)
+@click.option("--set", "assignments", multiple=True, metavar="NAME=VALUE", help="Any other setting of a recipe.")
+@common.out_option("The checkpoint to write; an unfinished run is kept beside it and gone on with.")
+@common.force_option
+@common.json_option
+def command(
+    dataset: str | None, recipe: Path | None, family: str | None, steps: int | None, bits: int | None, seed: int | None,
+    assignments: tuple[str, ...], out: Path, force: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """Trains on DATASET: `digits` (scikit-learn's, the default), or a folder of idx files."""
+    from aishw.atomic import check_output
+    from aishw.train import read_recipe, settings_from, train
+
+    check_output(out, force)
+    named = {"dataset": dataset, "family": family, "steps": steps, "bits": bits, "seed": seed}
+    given = dict(map(_assignment, assignments)) | {name: value for name, value in named.items() if value is not None}
+    start = read_recipe(recipe) if recipe else settings_from({})
+    settings = settings_from({**vars(start), **given}, "the command line")
+    common.keep(out.with_name(out.name + ".unfinished"))
+    with common.progress(f"training {settings.name}") as tell:
+        trained = train(
+            settings, out, lambda step: tell(step.step / step.steps), command=common.command_line(), overwrite=force
+        )
+    score = trained.score
+    if as_json:
+        content = {"checkpoint": str(out), "parameters": trained.system.parameters, "weights": trained.weights,
+                   "cpu_s": trained.cpu_s, "score": {k: v for k, v in vars(score).items()}}  # fmt: skip
+        common.print_json(content)
+    else:
+        click.echo(f"{out}: {trained.system.parameters:,} parameters, {trained.weights} weights, {trained.cpu_s:.0f} s")
+        click.echo(f"score: {score}")
+
+
+def _assignment(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise click.UsageError(f"--set takes NAME=VALUE, got {text!r}", click.get_current_context())
+    try:
+        return name.strip(), tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return name.strip(), value

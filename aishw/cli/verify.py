@@ -1,0 +1,72 @@
+"""`aishw verify`: the whole ladder for a checkpoint, and a report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from aishw.cli import common
+
+
+@click.command(name="verify")
+@common.checkpoint_argument
+@common.target_options
+@common.lower_options
+@click.option("--images", default=16, show_default=True, type=common.COUNT, help="Start states on the ODE rungs.")
+@click.option("--behavioural-images", default=2, show_default=True, type=click.IntRange(0),
+              help="How many of them the whole array runs in ngspice.")  # fmt: skip
+@click.option("--seed", default=0, show_default=True, type=common.SEED, help="Of the start states.")
+@common.window_option
+@click.option("--window-site", default="most_sensitive", show_default=True,
+              help="Where the one-PE window is without --window: most_sensitive, least_sensitive.")  # fmt: skip
+@click.option("--no-window", is_flag=True, help="Run no transistors.")
+@click.option("--window-limit-rad", type=common.POSITIVE, help="Judge windows: rms at the end.")
+@click.option("--image-limit-rad", type=common.POSITIVE, help="Judge the last whole image: rms at the end.")
+@common.out_option("The folder for report.html, report.json, pictures and run.h5.")
+@click.option("--resume", is_flag=True, help="Go on with what is in the folder.")
+@common.force_option
+@common.json_option
+def command(
+    checkpoint: str, target: str, corner: str | None, temperature: float | None, bits: int, policy: str, strategy: str,
+    clip: str, images: int, behavioural_images: int, seed: int, windows: tuple[str, ...], window_site: str,
+    no_window: bool, window_limit_rad: float | None, image_limit_rad: float | None, out: Path, resume: bool,
+    force: bool, as_json: bool,
+) -> int:  # fmt: skip
+    """Takes CHECKPOINT down the ladder on a target and writes a report. Exits 1 if a check fell short."""
+    from aishw.lower.lower import lower
+    from aishw.verify.pipeline import Plan, verify
+    from aishw.verify.record import comparison_record
+
+    system = common.load_system(checkpoint)
+    card = common.load_target(target, corner, temperature)
+    chosen = () if no_window else common.parse_windows(windows, system) or None
+    plan = Plan(
+        images, seed, behavioural_images, chosen, window_site, window_limit_rad=window_limit_rad,
+        image_limit_rad=image_limit_rad,
+    )  # fmt: skip
+    design = lower(system, card, bits=bits, policy=policy, strategy=strategy, clip=clip)
+    common.keep(out / "run.h5")
+    with common.stages() as tell:
+        done = verify(
+            design, out, plan, command=common.typed_words(), overwrite=force, resume=resume, tell=tell
+        )  # fmt: skip
+    if as_json:
+        width = system.topology.width
+        common.print_json({
+            "headline": done.verdict.headline, "passed": done.verdict.passed, "complete": done.verdict.complete,
+            "parts": [vars(part) for part in done.verdict.parts], "report": str(done.page),
+            "rungs": [{"name": r.name, "engine": r.engine, "limit_rad": r.limit_rad, "passed": r.passed,
+                       "above": comparison_record(r.above, width)} for r in done.rungs],
+        })  # fmt: skip
+    else:
+        for rung in done.rungs:
+            if rung.above is not None:
+                word = {True: "held", False: "fell short", None: "not judged"}[rung.passed]
+                limit = f", limit {rung.limit_rad:.3g} on {rung.above.judged}" if rung.limit_rad else ""
+                click.echo(f"{rung.name} against {rung.above_name}: {rung.above.end_rms_rad:.3g} rad rms, "
+                           f"{rung.above.end_max_rad:.3g} largest at the end{limit}: {word}")  # fmt: skip
+        for part in done.verdict.parts:
+            click.echo(f"{part.name}: {part.state}; {part.reason}")
+        click.echo(f"{done.verdict.headline}; {done.page}")
+    return 0 if done.verdict.passed else 1

@@ -1,0 +1,171 @@
+"""Engines by name, and their traces kept in a run file as they come: what is there already is not computed again."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from pathlib import Path
+from threading import Event
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aishw import store
+from aishw.calibrate.shipped import steady_of
+from aishw.engines.base import Job, Trace
+from aishw.engines.window import Window
+from aishw.errors import CompareError, StoreError
+from aishw.lower.design import Design
+
+Tell = Callable[[float], None]
+One = Callable[[list[int], Tell, Event], Trace]
+
+ODE = ("ode-float", "ode-euler", "ode")
+SPICE = ("spice-behavioural", "spice-transistor")
+ENGINES = ODE + SPICE
+EXACT_STEP_TAU = 0.02  # RK4; on the shipped digits 5e-6 rad from the solution at 1e-10
+
+
+@dataclass(frozen=True, eq=False)
+class Runner:
+    """Runs engines on one design and job and adds their traces to `run_file`.
+
+    overwrite: compute again what the file holds. workers: ngspice processes side by side.
+    """
+
+    run_file: Path
+    design: Design
+    job: Job
+    overwrite: bool = False
+    workers: int = max(1, min(4, os.cpu_count() or 1))
+
+    def run(
+        self,
+        engine: str,
+        rows: Sequence[int],
+        windows: Sequence[Window] = (),
+        outside: str = "ode",
+        tell: Tell | None = None,
+    ) -> list[Trace]:
+        """The traces of `rows` (images of the job), from the file or computed and stored.
+
+        An ODE engine runs all rows at once, a SPICE engine row by row. windows: for `spice-transistor`, driven by the
+        trace of `outside`; none is the whole array. Raises CompareError for an unknown engine or a missing outside.
+        """  # fmt: skip
+        if engine not in ENGINES:
+            raise CompareError(f"unknown engine {engine!r}; known: {', '.join(ENGINES)}")
+        tell = tell or (lambda fraction: None)
+        sites = self._sites(windows)
+        found = [] if self.overwrite else self.stored(engine, rows, sites)
+        missing = sorted(set(rows) - {int(row) for trace in found for row in trace.images})
+        if not missing:
+            tell(1.0)
+            return found
+        one = self._ode(engine) if engine in ODE else self._spice(engine, windows, outside)
+        parts = [missing] if engine in ODE else [[row] for row in missing]
+        return found + self._all(one, parts, tell)
+
+    def check_new(self, engine: str, rows: Sequence[int], windows: Sequence[Window] = ()) -> None:
+        """Raises StoreError if the file already holds all of this (unless `overwrite`)."""
+        found = self.stored(engine, rows, self._sites(windows))
+        held = {int(row) for trace in found for row in trace.images}
+        if not self.overwrite and held >= set(rows):
+            raise StoreError(f"{self.run_file} already holds {engine} for these images; --force computes it again")
+
+    def stored(self, engine: str, rows: Sequence[int], sites: NDArray[np.int64]) -> list[Trace]:
+        """Traces of the file that hold nothing but `rows`, on just these sites."""
+        return [
+            trace for trace in store.load_traces(self.run_file, engine)
+            if trace.job_id == self.job.id and np.array_equal(trace.sites, sites) and np.isin(trace.images, rows).all()
+        ]  # fmt: skip
+
+    def exact(self, x0: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(B, T, N): the trained equation from start states x0 (B, N) at the job's sample times."""
+        from aishw.ais.rollout import rollout
+
+        return rollout(self.design.system, x0, "rk4", EXACT_STEP_TAU, self.job.samples_tau).numpy()
+
+    def _sites(self, windows: Sequence[Window]) -> NDArray[np.int64]:
+        top = self.design.system.topology
+        groups = [window.sites(top.height, top.width) for window in windows]
+        return np.concatenate(groups) if groups else np.arange(top.sites)
+
+    def _all(self, one: One, parts: list[list[int]], tell: Tell) -> list[Trace]:
+        cancel, done, traces = Event(), [0.0] * len(parts), []
+
+        def part(k: int) -> Trace:
+            def share(fraction: float) -> None:
+                done[k] = fraction
+                tell(sum(done) / len(done))
+
+            return one(parts[k], share, cancel)
+
+        with ThreadPoolExecutor(min(self.workers, len(parts))) as pool:
+            waiting = [pool.submit(part, k) for k in range(len(parts))]
+            try:
+                for each in as_completed(waiting):
+                    traces.append(each.result())
+                    store.add_trace(self.run_file, traces[-1], self.job, overwrite=self.overwrite)
+            except BaseException:
+                cancel.set()
+                for each in waiting:
+                    each.cancel()
+                raise
+        tell(1.0)
+        return sorted(traces, key=lambda trace: int(trace.images[0]))
+
+    def _ode(self, engine: str) -> One:
+        raise NotImplementedError
+
+    def _spice(self, engine: str, windows: Sequence[Window], outside: str) -> One:
+        if engine == "spice-behavioural":
+            from aishw.engines.spice_behavioural import SpiceBehavioural
+
+            whole = SpiceBehavioural()
+            return lambda rows, tell, cancel: whole.run(self.design, self.job, tell, cancel=cancel, images=rows)
+        from aishw.engines.spice_transistor import SpiceTransistor
+
+        steady = steady_of(self.design.target)
+        recorded = self._recorded(outside) if windows else None
+        devices = SpiceTransistor(steady, windows=list(windows) or None, outside=recorded)
+        return lambda rows, tell, cancel: devices.run(self.design, self.job, tell, cancel, rows)
+
+    def _recorded(self, engine: str) -> Trace:
+        everywhere = np.arange(self.design.system.sites)
+        found = self.stored(engine, range(self.job.x0.shape[0]), everywhere)
+        if not found:
+            raise StoreError(
+                f"{self.run_file} holds no {engine} trace of this job for the sites outside the window; "
+                f"`aishw run {self.run_file} --engine {engine}` with the same --images and --seed makes one"
+            )
+        return join_images(found)
+
+
+def join_images(traces: Sequence[Trace]) -> Trace:
+    """Traces of one engine, job and set of sites as one, images in order; the later one wins where two hold the same.
+
+    Raises CompareError for none, and for traces that do not belong together.
+    """
+    if not traces:
+        raise CompareError("no traces to put together")
+    first = traces[0]
+    for other in traces[1:]:
+        if (other.engine, other.job_id, other.design_id) != (first.engine, first.job_id, first.design_id) or not (
+            np.array_equal(other.sites, first.sites) and np.array_equal(other.times_tau, first.times_tau)
+        ):
+            raise CompareError(f"traces of {first.engine} and {other.engine} do not belong together")
+    if len(traces) == 1:
+        return first
+    images = np.concatenate([trace.images for trace in traces])
+    # np.unique takes the first of equals, so the newest goes first.
+    kept, at = np.unique(images[::-1], return_index=True)
+    order = images.size - 1 - at
+    energy = [trace.supply_J for trace in traces]
+    supply_J = (
+        None if any(each is None for each in energy) else np.concatenate([e for e in energy if e is not None])[order]
+    )
+    state = np.concatenate([trace.state for trace in traces])[order]
+    cpu_s = sum(trace.cpu_s for trace in traces)
+    return replace(first, state=state, images=kept, supply_J=supply_J, cpu_s=cpu_s)
