@@ -25,6 +25,7 @@ CLIPS = ("maximum", "mse", "sigma3")
 Floats = NDArray[np.float64]
 
 _TRIED = np.linspace(1.0, 0.2, 81)  # clips tried by "mse", as fractions of the largest weight; 4 bit lands near 0.6
+_AT_ONCE = 2_000_000  # weights times clips in one array
 _ROUNDING = 1e-9  # a weight this little beyond full scale is there by rounding, not by clipping
 
 
@@ -79,7 +80,9 @@ def full_scale(
         return np.repeat([[_one_scale(row, levels, clip)] for row in weights], sites, axis=1)
     if policy == "array":
         return np.full((segments, sites), _one_scale(weights.reshape(-1), levels, clip))
-    wanted = np.array([_one_scale(weights[:, driven == site].reshape(-1), levels, clip) for site in range(sites)])
+    ends = np.cumsum(np.bincount(driven, minlength=sites))
+    by_site = np.split(weights[:, np.argsort(driven, kind="stable")], ends[:-1], axis=1)
+    wanted = np.array([_one_scale(own.reshape(-1), levels, clip) for own in by_site])
     array = wanted.max()
     steps = np.clip(np.ceil(wanted / array * bias_levels - _ROUNDING), 1, bias_levels) if array > 0 else np.zeros(sites)
     return np.repeat((array * (steps / bias_levels))[None], segments, axis=0)
@@ -104,11 +107,16 @@ def _one_scale(weights: Floats, levels: Floats, clip: str) -> float:
         return largest
     if clip == "sigma3":
         return min(largest, 3 * float(np.sqrt(np.mean(weights**2))))
-    errors = []
-    for fraction in _TRIED:
-        scale = np.full_like(weights, fraction * largest)
-        errors.append(float(np.sum((weights - decode(encode(weights, scale, levels)[0], scale, levels)) ** 2)))
+    blocks = np.array_split(_TRIED, 1 + _TRIED.size * weights.size // _AT_ONCE)
+    errors = np.concatenate([_errors(weights, block * largest, levels) for block in blocks])
     return float(_TRIED[int(np.argmin(errors))] * largest)
+
+
+def _errors(weights: Floats, scales: Floats, levels: Floats) -> Floats:
+    """The squared error that each of `scales` leaves."""
+    scale = np.broadcast_to(scales[:, None], (scales.size, weights.size))
+    wide = np.broadcast_to(weights, scale.shape)
+    return np.sum((wide - decode(encode(wide, scale, levels)[0], scale, levels)) ** 2, axis=1)
 
 
 def straight_through(

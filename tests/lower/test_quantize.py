@@ -124,3 +124,8 @@ def test_gradient_passes_straight_except_where_clipped():
     assert weights.grad is not None
     assert torch.equal(weights.grad[0, :60], slope[0, :60])
     assert weights.grad[0, 60] == 0
+
+
+def test_sites_are_told_apart_in_any_order_of_the_weights():
+    weights, driven = np.array([[0.5, 2.0, -1.0, 0.25]]), np.array([2, 0, 2, 1])
+    assert full_scale(weights, driven, 4, LINEAR, "site", bias_levels=8).tolist() == [[2.0, 0.25, 1.0, 0.25]]
