@@ -19,8 +19,8 @@ def edge_of(topology: Topology, driven: int, driving: int) -> int:
 
 
 def lopsided() -> System:
-    """3x4 torus, two chunks of 1 and 0.5 tau: one edge (5 <- 6) of +0.8 in the first chunk only, SHIL of 0.3 at site 2 in
-    the second only, a reference of -0.4 at site 7 in the first only; every other weight is zero."""
+    """3x4 torus, two chunks of 1 and 0.5 tau: one edge (5 <- 6) of +0.8 in the first chunk only, SHIL of 0.3 at site 2
+    in the second only, a reference of -0.4 at site 7 in the first only; every other weight is zero."""
     topology = grid(3, 4, "cross4")
     coupling = np.zeros((2, topology.edges.shape[1]))
     shil, reference = np.zeros((2, 12)), np.zeros((2, 12))

@@ -1,10 +1,9 @@
-"""Analog interaction systems: their equations, their grids, their solver and their files."""
+"""Analog interaction systems: their equations, grids and files. The solver is `aishw.ais.rollout.rollout`."""
 
 from aishw.ais.checkpoint import load, save
 from aishw.ais.families import FAMILIES, Family, read
 from aishw.ais.foreign import import_foreign
 from aishw.ais.parameters import Parameters
-from aishw.ais.rollout import rollout
 from aishw.ais.system import Noise, Start, System, draw_start, pixels, state_of
 from aishw.ais.topology import NEIGHBOURHOODS, Topology, complete, grid
 
@@ -24,7 +23,6 @@ __all__ = [
     "load",
     "pixels",
     "read",
-    "rollout",
     "save",
     "state_of",
 ]
