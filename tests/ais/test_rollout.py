@@ -99,7 +99,7 @@ def test_steps_land_on_boundaries_and_odd_samples():
     rough, fine = (
         rollout(system, x0, "rk4", step, samples_tau=[0.37, 1.02, 1.61]).numpy() for step in (0.15, 0.01)
     )
-    assert np.allclose(rough, fine, atol=1e-4)
+    assert np.allclose(rough, fine, atol=1e-3)
 
 
 def test_a_split_segment_changes_nothing():
