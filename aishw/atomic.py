@@ -23,6 +23,8 @@ def check_output(path: str | Path, overwrite: bool = False) -> Path:
             raise ValueError("a null byte in the name")
         if out.is_dir():
             raise StoreError(f"{out} is a folder; give the name of a file")
+        if out.exists() and not out.is_file():
+            raise StoreError(f"{out} is a device or a pipe; give the name of a file")
         if not out.parent.is_dir():
             raise StoreError(f"cannot write {out}: there is no folder {out.parent}")
         if out.exists() and not overwrite:

@@ -387,6 +387,9 @@ def test_outputs_are_checked_before_any_work(tmp_path):
     for name, said in cases:
         with pytest.raises(StoreError, match=said):
             atomic.check_output(tmp_path / name)
+    for device in ("/dev/null", "/dev/full"):  # a rename would put a file in the device's place
+        with pytest.raises(StoreError, match="device"):
+            atomic.check_output(device, overwrite=True)
     atomic.check_output(tmp_path / "file", overwrite=True)
     with pytest.raises(StoreError, match="is a file"):
         atomic.check_folder(tmp_path / "file")

@@ -20,7 +20,7 @@ def steady_of(target: Target) -> SteadyState:
     steady = load_steady(library.find("calibration", target.name))
     if (steady.corner, steady.temperature_K) != (technology.corner, technology.temperature_K):
         raise CardError(
-            f"target {target.name!r} was measured at corner {steady.corner}, {steady.temperature_K - 273.15:g} C, not at"
-            f" {technology.corner}, {technology.temperature_K - 273.15:g} C; leave the transistors out (--no-window)"
+            f"target {target.name!r} was measured at corner {steady.corner}, {steady.temperature_K - 273.15:g} C, not"
+            f" at {technology.corner}, {technology.temperature_K - 273.15:g} C; leave the transistors out (--no-window)"
         )
     return steady

@@ -87,7 +87,7 @@ def _show(c: dict[str, Any]) -> None:
         ("couplings", f"{c['couplings']:,} {'symmetric' if c['symmetric'] else 'directed'} a segment, "
                       f"{c['couplings_per_site']} a site ({c['neighbourhood']})"),
         ("parameters", f"{c['parameters']:,}"),
-        ("segments", f"{c['segments']} of {', '.join(f'{d:g}' for d in c['duration_tau'])} tau; step {c['step_tau']:g}"),
+        ("chunks", f"{c['segments']} of {', '.join(f'{d:g}' for d in c['duration_tau'])} tau, step {c['step_tau']:g}"),
         ("start", f"mean {c['start_mean']:g}, deviation {c['start_deviation']:g}; pixel = {c['readout']} of the state"),
         ("noise", f"delta {c['noise_delta']:g} ({c['noise_convention']})"),
     )  # fmt: skip

@@ -35,7 +35,7 @@ def command(
     check_output(out, force)
     system = common.load_system(checkpoint)
     x0 = draw_start(system, images, seed)
-    kick = {"noise": system.noise, "generator": seed} if noise else {}
-    end = rollout(system, x0, method, step_tau or system.step_tau, **kick)
+    kick, generator = (system.noise, seed) if noise else (None, None)
+    end = rollout(system, x0, method, step_tau or system.step_tau, noise=kick, generator=generator)
     write_grid(out, image(system, end.numpy()), columns, upscale, overwrite=force)
     click.echo(f"{out}: {images} images of {system.name}, seed {seed}")

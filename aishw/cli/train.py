@@ -29,10 +29,12 @@ def command(
     assignments: tuple[str, ...], out: Path, force: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Trains on DATASET: `digits` (scikit-learn's, the default), or a folder of idx files."""
+    from aishw.ais.tensorfile import check_suffix
     from aishw.atomic import check_output
     from aishw.train import read_recipe, settings_from, train
 
     check_output(out, force)
+    check_suffix(out)
     named = {"dataset": dataset, "family": family, "steps": steps, "bits": bits, "seed": seed}
     given = dict(map(_assignment, assignments)) | {name: value for name, value in named.items() if value is not None}
     start = read_recipe(recipe) if recipe else settings_from({})

@@ -127,8 +127,8 @@ class Runner:
             return lambda rows, tell, cancel: whole.run(self.design, self.job, tell, cancel=cancel, images=rows)
         from aishw.engines.spice_transistor import SpiceTransistor
 
-        steady = steady_of(self.design.target)
         recorded = self._recorded(outside) if windows else None
+        steady = steady_of(self.design.target)
         devices = SpiceTransistor(steady, windows=list(windows) or None, outside=recorded)
         return lambda rows, tell, cancel: devices.run(self.design, self.job, tell, cancel, rows)
 
