@@ -93,13 +93,19 @@ def test_samples_are_the_states_of_the_run_itself():
     assert torch.equal(seen[:, 2], rollout(half, x0))
 
 
-def test_steps_land_on_boundaries_and_odd_samples():
+def test_steps_land_on_boundaries_and_on_odd_samples():
+    """0.97, then 0.03 to the boundary, then 0.02 with the second segment's weights: as three runs by hand."""
     system = tiny_kurashil()
-    x0 = starts(system)
-    rough, fine = (
-        rollout(system, x0, "rk4", step, samples_tau=[0.37, 1.02, 1.61]).numpy() for step in (0.15, 0.01)
-    )
-    assert np.allclose(rough, fine, atol=1e-3)
+
+    def part(segment: int, x: torch.Tensor, tau: float) -> torch.Tensor:
+        coupling, terms = system.coupling[[segment]], {name: v[[segment]] for name, v in system.terms.items()}
+        return rollout(replace(system, coupling=coupling, terms=terms, duration_tau=[tau]), x, "rk4", 0.3)
+
+    x0 = torch.tensor(starts(system))
+    seen = rollout(system, x0, "rk4", 0.3, samples_tau=[0.97, 1.02])
+    early = part(0, x0, 0.97)
+    assert torch.allclose(seen[:, 0], early, atol=1e-14)
+    assert torch.allclose(seen[:, 1], part(1, part(0, early, 0.03), 0.02), atol=1e-14)
 
 
 def test_a_split_segment_changes_nothing():
