@@ -1,6 +1,6 @@
 # make demo and make test need git, make and python3 (3.11 or later); tools/setup brings the rest.
 .DEFAULT_GOAL := help
-.PHONY: help demo test slow lint bench clean
+.PHONY: help setup demo test slow lint bench clean
 READY := .venv/.ready
 export OMP_NUM_THREADS ?= 1
 
@@ -13,6 +13,8 @@ help:
 
 $(READY): tools/setup pyproject.toml constraints.txt
 	@tools/setup
+
+setup: $(READY)
 
 demo: $(READY)
 	@tools/demo
