@@ -34,4 +34,4 @@ bench: $(READY)
 
 clean:
 	rm -rf report runs build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	find aishw tests bench examples -name __pycache__ -prune -exec rm -rf {} +
+	find aishw tests bench -name __pycache__ -prune -exec rm -rf {} +
