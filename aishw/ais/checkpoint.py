@@ -137,8 +137,6 @@ def _unpack(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> System:
         raise CheckpointError(f"offsets must be pairs of whole numbers, got {str(offsets)[:60]}")
     if arrays["visible"].ndim != 1 or arrays["visible"].dtype != np.int64:
         raise CheckpointError(f"visible must be a list of site numbers, got {arrays['visible'].shape}")
-    if not header["step_tau"] > 0 or header["start_deviation"] < 0:
-        raise CheckpointError("step_tau must be positive and start_deviation not negative")
     coupling = arrays["coupling"]
     if header["family"] in FAMILIES and FAMILIES[header["family"]].coupled:
         # Before any edge is listed: a header may claim a grid of any size.

@@ -175,17 +175,17 @@ def _gathered(topology: Topology, coupling: Tensor) -> Callable[[Tensor, str], t
 def _kernel_fits(x: Tensor) -> bool:
     import torch
 
-    return x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64) and _kernel_runs()
+    return x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64) and _kernel_runs(x.dtype)
 
 
 @lru_cache
-def _kernel_runs() -> bool:
+def _kernel_runs(dtype: torch.dtype) -> bool:
     """Whether numba imports and compiles here; plain torch gives the same numbers where it does not."""
     try:
         from aishw.ais import coupling_cpu
     except Exception:  # a broken numba or llvmlite raises more than ImportError
         return False
-    return coupling_cpu.works()
+    return coupling_cpu.works(dtype)
 
 
 def _kick(x: Tensor, noise: Noise, h: float, generator: Any) -> Tensor:

@@ -25,6 +25,10 @@ class Start:
     mean: float = 0.0
     deviation: float = 0.5
 
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.mean) and np.isfinite(self.deviation) and self.deviation >= 0):
+            raise ModelError(f"start states need a finite mean and a deviation >= 0, got {self.mean}, {self.deviation}")
+
 
 @dataclass(frozen=True)
 class Noise:
@@ -76,6 +80,8 @@ class System:
             raise ModelError(f"unknown family {self.family!r}; known: {', '.join(FAMILIES)}")
         if self.readout not in READOUTS:
             raise ModelError(f"unknown readout {self.readout!r}; known: {', '.join(READOUTS)}")
+        if not 0 < self.step_tau < np.inf:
+            raise ModelError(f"step_tau must be positive, got {self.step_tau}")
         family = FAMILIES[self.family]
         duration = np.array(self.duration_tau, dtype=np.float64).reshape(-1)
         coupling = np.array(self.coupling, dtype=np.float64)
@@ -93,11 +99,8 @@ class System:
             i, j = self.topology.edges[:, edge]
             raise ModelError(f"coupling of segment {segment}, site {i} from site {j} is {coupling[segment, edge]}")
         if coupling.size and self.topology.symmetric:
-            low = np.full((segments, self.topology.couplings), np.inf)
-            high = -low
-            np.minimum.at(low, (slice(None), self.topology.pair), coupling)
-            np.maximum.at(high, (slice(None), self.topology.pair), coupling)
-            if not np.array_equal(low, high):
+            _, first = np.unique(self.topology.pair, return_index=True)
+            if not np.array_equal(coupling, coupling[:, first][:, self.topology.pair]):
                 raise ModelError("the topology is symmetric, but C_ij and C_ji differ")
         family.check_terms(terms, segments, self.topology)
         for name, value in terms.items():
@@ -129,8 +132,9 @@ class System:
         """The hash of everything that decides a trajectory."""
         top = self.topology
         return fingerprint(
-            self.family, top.height, top.width, top.edges, top.visible, self.coupling, self.terms, self.duration_tau, self.readout
-        )
+            self.family, top.height, top.width, top.edges, top.visible, self.coupling, self.terms, self.duration_tau,
+            self.readout,
+        )  # fmt: skip
 
 
 def pixels(state: NDArray[np.float64], readout: str) -> NDArray[np.float64]:

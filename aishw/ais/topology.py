@@ -80,8 +80,9 @@ class Topology:
             for row, column in self.offsets:
                 if (-row % self.height, -column % self.width) not in seen:
                     raise GridError(f"a symmetric grid needs offset {(-row, -column)} beside {(row, column)}")
-        if self.visible.size and not (0 <= self.visible.min() and self.visible.max() < self.sites):
-            raise GridError(f"visible sites must lie in 0..{self.sites - 1}, got {self.visible.min()}..{self.visible.max()}")
+        if self.visible.size and (self.visible.min() < 0 or self.visible.max() >= self.sites):
+            low, high = self.visible.min(), self.visible.max()
+            raise GridError(f"visible sites must lie in 0..{self.sites - 1}, got {low}..{high}")
         if np.unique(self.visible).size != self.visible.size:
             raise GridError("a visible site is named twice")
 
@@ -103,7 +104,8 @@ class Topology:
             return np.stack([driven, driving]).astype(np.int64)
         row, column = np.divmod(sites, self.width)
         steps = np.array(self.offsets)
-        driving = ((row[:, None] + steps[:, 0]) % self.height) * self.width + (column[:, None] + steps[:, 1]) % self.width
+        to_row, to_column = (row[:, None] + steps[:, 0]) % self.height, (column[:, None] + steps[:, 1]) % self.width
+        driving = to_row * self.width + to_column
         return np.stack([np.repeat(sites, len(self.offsets)), driving.reshape(-1)]).astype(np.int64)
 
     @cached_property

@@ -94,14 +94,14 @@ def test_strides_of_the_caller_do_not_matter():
 
 
 def test_auto_takes_the_kernel_and_without_it_gives_the_same(monkeypatch):
-    assert works() and solver._kernel_runs()
+    assert works(torch.float32) and solver._kernel_runs(torch.float64)
     system = random_system()
     x0 = np.random.default_rng(0).normal(0, 0.5, (2, 20))
     p = Parameters.of(system)
     p.coupling.requires_grad_()
     fast = rollout(p, x0)
     assert "PhaseDrift" in backward_names(fast.grad_fn)
-    monkeypatch.setattr(solver, "_kernel_runs", lambda: False)
+    monkeypatch.setattr(solver, "_kernel_runs", lambda dtype: False)
     plain = rollout(p, x0)
     assert "PhaseDrift" not in backward_names(plain.grad_fn)
     assert torch.allclose(fast, plain, atol=1e-13)
@@ -125,7 +125,8 @@ import numpy as np
 from aishw.ais.rollout import rollout
 from problems import tiny_kurashil
 from aishw.ais.rollout import _kernel_runs
-assert _kernel_runs()
+import torch
+assert _kernel_runs(torch.float64)
 print(float(rollout(tiny_kurashil(), np.full((1, 9), 0.3)).sum()))
 """
 FULL_DISK = """

@@ -7,7 +7,7 @@ import pytest
 from problems import lopsided, random_system
 
 from aishw.ais.families import FAMILIES
-from aishw.ais.system import Noise, System, draw_start
+from aishw.ais.system import Noise, Start, System, draw_start
 from aishw.ais.topology import complete, grid
 from aishw.errors import ModelError
 
@@ -41,6 +41,8 @@ def test_table_1_of_the_paper(family, count):
         ({"coupling": np.zeros((2, 47))}, "(2, 47)"),
         ({"duration_tau": [1.0, 0.0]}, "positive duration"),
         ({"duration_tau": []}, "positive duration"),
+        ({"step_tau": 0.0}, "step_tau"),
+        ({"step_tau": np.nan}, "step_tau"),
         ({"duration_tau": [1.0, np.inf]}, "positive duration"),
     ],
 )
@@ -86,6 +88,12 @@ def test_starts_repeat_with_their_seed():
     assert np.array_equal(first, draw_start(system, 2000, seed=4))
     assert not np.array_equal(first, draw_start(system, 2000, seed=5))
     assert first.shape == (2000, 12) and abs(first.std() - 0.5) < 0.02 and abs(first.mean()) < 0.02
+
+
+@pytest.mark.parametrize("start", [{"mean": np.nan}, {"deviation": -1.0}, {"deviation": np.inf}])
+def test_impossible_starts_are_refused(start):
+    with pytest.raises(ModelError, match="finite mean"):
+        Start(**start)
 
 
 @pytest.mark.parametrize("noise", [{"delta": -1.0}, {"delta": np.nan}, {"convention": "ito"}])
