@@ -18,13 +18,13 @@ from scipy.integrate import cumulative_trapezoid
 from scipy.interpolate import CubicSpline
 
 from aishw.calibrate.steady import CENTRE, SETTLE, run_tile, steady_state, tile_design
-from aishw.engines.executor import run_all
 from aishw.engines.phase import rising_crossings
 from aishw.errors import SimulatorError
 from aishw.hardware.cards import load_target
+from aishw.hardware.solver import Solver
 from aishw.hardware.steady import SteadyState
 from aishw.hardware.target import Injection, Target
-from aishw.units import TWO_PI
+from aishw.units import TWO_PI, wrap
 
 CYCLES = 56
 DRIFT = 0.025
@@ -62,7 +62,7 @@ def drift_fit(times_s: NDArray[np.float64], phase_rad: NDArray[np.float64], freq
 
 def measure(target: Target, steady: SteadyState, kind: str, code: int, rate: float, drift: float) -> Strength:
     """One drift run of one kind at one code, its bias set for `rate`."""
-    design = tile_design(target, {kind: code}, {kind: rate})
+    design = tile_design(target, {kind: code}, {kind: rate}, fan_in=steady.fan_in)
     f = steady.frequency_Hz
     moving = {"drift": drift} if kind == "coupling" else {"clock_drift": drift}
     result = run_tile(design, steady.waves, frequency_Hz=f, cycles=CYCLES, solver=steady.solver,
@@ -75,7 +75,7 @@ def measure(target: Target, steady: SteadyState, kind: str, code: int, rate: flo
     if kind == "coupling":
         return drift_fit(times[late], phase[late], f, "first", drift * f)
     fit = drift_fit(times[late], phase[late], f, "second", 2 * f * drift)
-    return replace(fit, angle_rad=fit.angle_rad - steady.shil_phase_rad)
+    return replace(fit, angle_rad=float(wrap(fit.angle_rad + steady.shil_phase_rad)))
 
 
 def both_ways(target: Target, steady: SteadyState, kind: str, code: int, rate: float) -> Strength:
@@ -86,8 +86,21 @@ def both_ways(target: Target, steady: SteadyState, kind: str, code: int, rate: f
                     float(np.mean([f.second for f in fits])), max(f.residual_rad for f in fits))
 
 
+def circuit_steady(target: Target, solver: Solver = Solver(), fan_in: int = 24) -> SteadyState:
+    """The steady state of a target's PE with its SHIL clock timed: positive codes hold the phase at 0 and half a turn.
+
+    ds/dcycle = G sin(2 s - clock + angle) is -G sin(2 s) where the clock stands at angle - pi.
+    """
+    steady = steady_state(target, solver, fan_in=fan_in)
+    middle = float(np.sqrt(target.injections["shil"].rate[0] * target.injections["shil"].rate_limit))
+    shil = both_ways(target, steady, "shil", 7, middle)
+    return replace(steady, shil_phase_rad=float(wrap(shil.angle_rad - np.pi)))
+
+
 def main() -> None:
     """Print the [injection.*] tables of a card, measured."""
+    from aishw.engines.executor import run_all
+
     target = load_target(sys.argv[1])
     wide = {kind: replace(inj) for kind, inj in target.injections.items()}
     biases = {"coupling": [0.30, 0.33, 0.36, 0.39], "shil": [0.40, 0.45, 0.50, 0.55, 0.60, 0.70]}

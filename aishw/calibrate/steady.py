@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aishw.ais.system import System
-from aishw.ais.topology import grid
+from aishw.ais.topology import NEIGHBOURHOODS, grid
 from aishw.engines.ngspice import Result, run_deck
 from aishw.engines.phase import frequency, rising_crossings
 from aishw.engines.window import chunk_deck
+from aishw.errors import SimulatorError
 from aishw.hardware.solver import Solver
 from aishw.hardware.steady import SteadyState
 from aishw.hardware.target import KINDS, Target
@@ -23,13 +24,14 @@ SETTLE = 10  # cycles before anything is measured
 CENTRE = 12  # the measured site of the 5x5 tile; the other 24 drive it
 
 
-def tile_design(target: Target, codes: Mapping[str, int], rates: Mapping[str, float] | None = None, bits: int = 4) -> Design:
-    """A 5x5 tile whose site CENTRE is driven by all 24 others, at one cycle per tau.
+def tile_design(target: Target, codes: Mapping[str, int], rates: Mapping[str, float] | None = None, bits: int = 4,
+                fan_in: int = 24) -> Design:
+    """A 5x5 tile whose site CENTRE is driven by `fan_in` others, at one cycle per tau.
 
-    codes: "coupling" sits on the edge from site 0, the other 23 couplers hold code 0; "shil" and "reference" on CENTRE.
+    codes: "coupling" sits on the edge from site 0, the other couplers hold code 0; "shil" and "reference" on CENTRE.
     rates: rad per cycle of the strongest code by kind (default: each kind's strongest bias).
     """
-    topology = grid(5, 5, "box5")
+    topology = grid(5, 5, NEIGHBOURHOODS["box5"][:fan_in])
     edges = topology.edges
     values = {kind: np.zeros((1, 25), dtype=np.int8) for kind in KINDS}
     values["coupling"] = np.zeros((1, edges.shape[1]), dtype=np.int8)
@@ -42,17 +44,23 @@ def tile_design(target: Target, codes: Mapping[str, int], rates: Mapping[str, fl
     return Design(zero, target, bits, "array", values, scale, np.ones(1), line, {})
 
 
+def drivers(design: Design) -> list[int]:
+    """The sites that drive CENTRE, in the order of their phases; site 0 is the first."""
+    driven, driving = design.system.topology.edges
+    return sorted(driving[driven == CENTRE].tolist())
+
+
 def run_tile(
     design: Design, waves: Mapping[str, NDArray[np.float64]], *, frequency_Hz: float, cycles: float, solver: Solver,
     drift: float = 0.0, start_V: Mapping[str, float] | None = None, shil_phase_rad: float = 0.0, clock_drift: float = 0.0,
 ) -> Result:
     """The tile for `cycles` cycles, sources at evenly spread phases; site 0 runs faster by the fraction `drift`."""
     stop_s = cycles / frequency_Hz
-    others = [site for site in range(25) if site != CENTRE]
+    others = drivers(design)
     outside = {}
     for k, site in enumerate(others):
         turn = TWO_PI * drift * cycles if site == 0 else 0.0
-        outside[site] = np.array([TWO_PI * k / 24 + turn / 2, turn / 2])
+        outside[site] = np.array([TWO_PI * k / len(others) + turn / 2, turn / 2])
     text = chunk_deck(
         design, 0, np.array([CENTRE]), waves, frequency_Hz=frequency_Hz, shil_phase_rad=shil_phase_rad, outside=outside,
         solver=solver, stop_s=stop_s, start_V=start_V or {f"r0_{CENTRE}": 0.0, f"r1_{CENTRE}": design.target.technology.supply_V,
@@ -71,12 +79,13 @@ def _detune_clock(text: str, frequency_Hz: float, drift: float) -> str:
     return "\n".join(line.replace(old, new) if line.startswith("bck") else line for line in text.split("\n"))
 
 
-def steady_state(target: Target, solver: Solver = Solver(), *, cycles: int = 50, passes: int = 3, shil_phase_rad: float = 0.0) -> SteadyState:
+def steady_state(target: Target, solver: Solver = Solver(), *, cycles: int = 50, passes: int = 3, shil_phase_rad: float = 0.0,
+                 fan_in: int = 24) -> SteadyState:
     """Measured by passes: square taps first, then the taps of the pass before, until the taps are the PE's own."""
     half = target.technology.supply_V / 2
     square = np.where(np.arange(SAMPLES) < SAMPLES // 2, 2 * half, 0.0)
     waves: Mapping[str, NDArray[np.float64]] = {"p": square, "n": 2 * half - square}
-    design, estimate, cpu_s = tile_design(target, {}), target.frequency_Hz, 0.0
+    design, estimate, cpu_s = tile_design(target, {}, fan_in=fan_in), target.frequency_Hz, 0.0
     for _ in range(passes):
         result = run_tile(design, waves, frequency_Hz=estimate, cycles=cycles, solver=solver, shil_phase_rad=shil_phase_rad)
         raw, cpu_s = result.raw, cpu_s + result.cpu_s
@@ -84,15 +93,15 @@ def steady_state(target: Target, solver: Solver = Solver(), *, cycles: int = 50,
         source_Hz = estimate
         found = frequency(raw.time_s[late], raw[f"v(r0_{CENTRE})"][late], half)
         estimate, error = (float(np.ravel(value)[0]) for value in found)
-        waves = fold(result, estimate, source_Hz, half)
+        waves = fold(result, drivers(design), estimate, source_Hz, half)
     marks = {node: _mark(waves[node], half) for node in ("r0", "r1", "r2", "p", "n")}
     return SteadyState(
         target.name, target.technology.corner, target.technology.temperature_K, "merged", solver, float(estimate), float(error),
-        waves, marks, shil_phase_rad, f"ngspice {result.simulator.version}", cpu_s,
+        waves, marks, shil_phase_rad, f"ngspice {result.simulator.version}", cpu_s, fan_in,
     )
 
 
-def fold(result: Result, frequency_Hz: float, source_Hz: float, half_V: float) -> dict[str, NDArray[np.float64]]:
+def fold(result: Result, others: list[int], frequency_Hz: float, source_Hz: float, half_V: float) -> dict[str, NDArray[np.float64]]:
     """Waves over one period on SAMPLES phases: the PE's nodes over its own phase, finger nodes over their driver's."""
     raw = result.raw
     late = raw.time_s > SETTLE / frequency_Hz
@@ -108,10 +117,9 @@ def fold(result: Result, frequency_Hz: float, source_Hz: float, half_V: float) -
         waves[node] = _fold(own - shift, raw[f"v({node}_{CENTRE})"][late])
     for node in ("d1", "d2", "e1", "e2"):
         waves[node] = _fold(own - shift, _inner(result, f"xp{CENTRE}.{node}")[late])
-    others = [site for site in range(25) if site != CENTRE]
     for pin, name in (("p", "n"), ("n", "p")):
         for node in "st":
-            phase = np.concatenate([time * source_Hz + k / 24 for k in range(24)])
+            phase = np.concatenate([time * source_Hz + k / len(others) for k in range(len(others))])
             volts = np.concatenate([_inner(result, f"xc{CENTRE}_{site}.x{pin}.{node}")[late] for site in others])
             waves[f"{name}.{node}"] = _fold(phase, volts)
     return waves
@@ -132,7 +140,11 @@ def _fold(turns: NDArray[np.float64], volts: NDArray[np.float64]) -> NDArray[np.
 
 
 def _mark(wave: NDArray[np.float64], half_V: float) -> float:
+    """The phase (rad) of the rising crossing of half the supply: of those that scatter makes, the one on the steepest rise."""
     rising = np.flatnonzero((wave < half_V) & (np.roll(wave, -1) >= half_V))
-    k = int(rising[0])
+    if not rising.size:
+        raise SimulatorError("a node never rises through half the supply: the PE does not oscillate")
+    span = wave.size // 32
+    k = int(max(rising, key=lambda at: wave[(at + span) % wave.size] - wave[(at - span) % wave.size]))
     step = (half_V - wave[k]) / (wave[(k + 1) % wave.size] - wave[k])
     return float((k + step) / wave.size * TWO_PI)

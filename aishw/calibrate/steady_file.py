@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import tempfile
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 
 from aishw.errors import StoreError
+from aishw.hardware.cells import cell_text, model_text
 from aishw.hardware.solver import Solver
 from aishw.hardware.steady import SteadyState
+from aishw.hardware.target import Target
+from aishw.identity import fingerprint
 
 FORMAT = "aishw-calibration"
 VERSION = 1
@@ -28,7 +32,7 @@ def save_steady(path: Path, steady: SteadyState, made_by: str) -> None:
             file.attrs.update(format=FORMAT, version=VERSION, made_by=made_by)
             group = file.create_group("steady")
             for field in ("target", "corner", "temperature_K", "cells", "frequency_Hz", "frequency_error_Hz", "shil_phase_rad",
-                          "simulator", "cpu_s"):
+                          "simulator", "cpu_s", "fan_in", "circuit"):
                 group.attrs[field] = getattr(steady, field)
             for key, value in asdict(steady.solver).items():
                 group.attrs[f"solver_{key}"] = value
@@ -42,6 +46,40 @@ def save_steady(path: Path, steady: SteadyState, made_by: str) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def steady_for(target: Target, fan_in: int = 24, solver: Solver | None = None,
+               measure: Callable[[Target, Solver, int], SteadyState] | None = None) -> SteadyState:
+    """The steady state that belongs to `target` at its corner, temperature, fan-in and solver: shipped, or measured once
+    and kept.
+
+    What was measured is kept under ~/.cache/aishw (or $XDG_CACHE_HOME/aishw). A measurement takes about a minute.
+    """
+    from aishw import library
+    from aishw.calibrate.nominal import circuit_steady
+
+    solver = solver or Solver()
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "aishw"
+    kept = cache / f"steady-{circuit_id(target, solver, fan_in)}.h5"
+    for path in (library.folder("calibration") / f"{target.name}.h5", kept):
+        if path.exists():
+            steady = load_steady(path)
+            if steady.circuit == circuit_id(target, solver, fan_in):
+                return steady
+    steady = replace((measure or circuit_steady)(target, solver, fan_in), circuit=circuit_id(target, solver, fan_in))
+    cache.mkdir(parents=True, exist_ok=True)
+    save_steady(kept, steady, "measured on demand")
+    return steady
+
+
+def circuit_id(target: Target, solver: Solver, fan_in: int = 24) -> str:
+    """The hash of what a steady state depends on: cells, models, corner, temperature, circuit figures, solver."""
+    technology = target.technology
+    return fingerprint(
+        cell_text(target, max(target.bits), 1), model_text(technology), technology.supply_V, technology.temperature_K,
+        dict(target.circuit), {kind: injection.bias_V for kind, injection in target.injections.items()}, asdict(solver),
+        fan_in,
+    )
 
 
 def load_steady(path: Path) -> SteadyState:
@@ -62,7 +100,7 @@ def load_steady(path: Path) -> SteadyState:
             return SteadyState(
                 str(attrs["target"]), str(attrs["corner"]), float(attrs["temperature_K"]), str(attrs["cells"]), solver,
                 float(attrs["frequency_Hz"]), float(attrs["frequency_error_Hz"]), waves, marks, float(attrs["shil_phase_rad"]),
-                str(attrs["simulator"]), float(attrs["cpu_s"]),
+                str(attrs["simulator"]), float(attrs["cpu_s"]), int(attrs["fan_in"]), str(attrs["circuit"]),
             )
     except FileNotFoundError:
         raise StoreError(f"no calibration at {path}; make one with `aishw calibrate`") from None

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from aishw.engines import deck_transistor as deck
 from aishw.engines.base import Trace
-from aishw.engines.window import Window, outside_sites, pe_voltages, phase_polynomials
+from aishw.engines.window import Window, held_voltages, outside_sites, pe_voltages, phase_polynomials
 from aishw.errors import CompareError
 from aishw.hardware.cells import cell_text, model_text
 from aishw.hardware.steady import SteadyState
@@ -27,15 +27,21 @@ def transistor_deck(
     """
     top = design.system.topology
     sites = np.arange(top.sites) if window is None else window.sites(top.height, top.width)
-    tables = {tap: deck.wave_table(steady.waves[tap]) for tap in ("p", "n")}
+    technology, steps = design.target.technology, steady.solver.steps_per_cycle
+    taps = {tap: deck.smoothed(steady.waves[tap], steps) for tap in ("p", "n")}
+    tables = {tap: deck.wave_table(wave) for tap, wave in taps.items()}
+    clock = deck.clock_wave(design.target.circuit["clock_edge"], technology.supply_V, steps)
     starts = deck.chunk_starts_s(design)
     body = list(deck.full_body(design, storage=storage, bias=bias, trim=trim, sites=sites, readout=readout))
     body += deck.load_lines(design, sites)
-    body += deck.clock_lines(steady.frequency_Hz, steady.shil_phase_rad, design.target.circuit["clock_edge"], design.target.technology.supply_V)
+    body += deck.clock_lines(steady.frequency_Hz, steady.shil_phase_rad, clock)
     body += deck.reference_lines(tables, steady.frequency_Hz, quadrature=readout)
     for site, phase in _outside(design, sites, starts, outside, image).items():
         body += [deck.replay_line(f"{tap}_{site}", f"{tap}_{site}", tables[tap], steady.frequency_Hz, phase) for tap in "pn"]
-    volts = pe_voltages(sites, steady, np.asarray(x0, dtype=np.float64))
+    phases = {"ref": 0.0, **({"quad": np.pi / 2} if readout else {}), **{str(j): float(x0[j]) for j in outside_sites(design, sites)}}
+    volts = held_voltages(body, {**taps, "ck": clock}, phases, steady.shil_phase_rad)
+    volts |= {"vdd": technology.supply_V, "vm": design.target.circuit["shil_low_V"]}
+    volts |= pe_voltages(sites, steady, np.asarray(x0, dtype=np.float64))
     start = [f".ic {' '.join(f'v({n})={deck.number(v)}' for n, v in part)}" for part in _parts(list(volts.items()), 40)]
     shown = "all" if save == "all" else " ".join(f"v(r0_{i})" for i in sites) + " i(vdd)"
     return deck.chip_deck(
@@ -63,13 +69,14 @@ def _outside(design: Design, sites: NDArray[np.int64], starts: NDArray[np.float6
         power, _ = phase_polynomials(local, state[inside][:, others], run_s)
         pieces.append((power, 2 / run_s, -1 - 2 * float(starts[k]) / run_s))
     for column, site in enumerate(others.tolist()):
-        power, scale, shift = pieces[-1]
-        text = deck.phase_expression(power[:, column], scale, shift)
-        for k in range(len(pieces) - 2, -1, -1):
-            power, scale, shift = pieces[k]
-            early = deck.phase_expression(power[:, column], scale, shift)
-            text = f"(time<{deck.number(float(starts[k + 1]))} ? {early} : {text})"
-        expressions[site] = text
+        texts = [deck.phase_expression(power[:, column], scale, shift) for power, scale, shift in pieces]
+        # u() is ngspice's unit step; it refuses a ?: inside the pwl() that this becomes part of.
+        gates = [deck.number(float(at)) for at in starts[1:-1]]
+        terms = [f"{text}*u({gates[k]}-time)" if k == 0 and gates else text for k, text in enumerate(texts)]
+        for k, gate in enumerate(gates, start=1):
+            closing = f"*u({gates[k]}-time)" if k < len(gates) else ""
+            terms[k] = f"{texts[k]}*u(time-{gate}){closing}"
+        expressions[site] = f"({'+'.join(terms)})"
     return expressions
 
 

@@ -108,7 +108,7 @@ def check_steady(steady: SteadyState, design: Design) -> None:
     technology = design.target.technology
     for what, have, want in (
         ("target", steady.target, design.target.name), ("corner", steady.corner, technology.corner),
-        ("temperature_K", steady.temperature_K, technology.temperature_K),
+        ("temperature_K", steady.temperature_K, technology.temperature_K), ("fan-in", steady.fan_in, design.system.topology.fan_in),
     ):
         if have != want:
             raise CompareError(f"the steady state was measured for {what} {have}, the design has {want}; measure it again for that")

@@ -14,14 +14,14 @@ from aishw.hardware.solver import Solver
 
 @dataclass(frozen=True, eq=False)
 class SteadyState:
-    """A PE with all its couplers at code 0, driven by taps whose phases are spread evenly over the circle.
+    """A PE with all its couplers (`fan_in`) at code 0, driven by taps whose phases are spread evenly over the circle.
 
     Spread phases make every harmonic of every coupler cancel, so `frequency_Hz` is the PE's own under a toggling load.
     waves: (M,) volts over one period by node; phase 0 is where tap p rises through half the supply. Nodes of a coupler
     finger (`finger.s`, `finger.t`) are given over the phase of the tap that drives it.
     marks_rad: the phase at which a node's wave rises through half the supply.
     target, corner, temperature_K, cells (merged or full), solver: what it was measured on; a run with others is refused.
-    simulator: name and version. cpu_s: what it took.
+    simulator: name and version. cpu_s: what it took. fan_in: couplers of the PE. circuit: hash of the cells, models and solver it was measured with.
     """
 
     target: str
@@ -36,6 +36,8 @@ class SteadyState:
     shil_phase_rad: float
     simulator: str
     cpu_s: float
+    fan_in: int = 24
+    circuit: str = ""
 
     def at(self, node: str, phase_rad: ArrayLike) -> NDArray[np.float64]:
         """Volts of `node` at phases of any shape, interpolated around the period. Raises CardError for an unknown node."""
