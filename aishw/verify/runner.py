@@ -75,11 +75,13 @@ class Runner:
             raise StoreError(f"{self.run_file} already holds {engine} for these images; --force computes it again")
 
     def stored(self, engine: str, rows: Sequence[int], sites: NDArray[np.int64]) -> list[Trace]:
-        """Traces of the file that hold nothing but `rows`, on just these sites."""
-        return [
-            trace for trace in store.load_traces(self.run_file, engine)
-            if trace.job_id == self.job.id and np.array_equal(trace.sites, sites) and np.isin(trace.images, rows).all()
-        ]  # fmt: skip
+        """What the file holds of `rows` on just these sites."""
+        traces = [
+            trace
+            for trace in store.load_traces(self.run_file, engine)
+            if trace.job_id == self.job.id and np.array_equal(trace.sites, sites)
+        ]
+        return [_images(trace, rows) for trace in traces if np.isin(trace.images, rows).any()]
 
     def exact(self, x0: NDArray[np.float64]) -> NDArray[np.float64]:
         """(B, T, N): the trained equation from start states x0 (B, N) at the job's sample times."""
@@ -141,6 +143,12 @@ class Runner:
                 f"`aishw run {self.run_file} --engine {engine}` with the same --images and --seed makes one"
             )
         return join_images(found)
+
+
+def _images(trace: Trace, rows: Sequence[int]) -> Trace:
+    kept = np.isin(trace.images, rows)
+    supply_J = None if trace.supply_J is None else trace.supply_J[kept]
+    return replace(trace, state=trace.state[kept], images=trace.images[kept], supply_J=supply_J)
 
 
 def join_images(traces: Sequence[Trace]) -> Trace:
