@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import io
-import os
-import tempfile
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aishw.ais.system import System, pixels
-from aishw.errors import CompareError, StoreError
+from aishw.atomic import check_output, write_whole
+from aishw.errors import CompareError
 
 
 def image(
@@ -82,26 +81,6 @@ def write_grid(
     Raises StoreError if `path` exists (unless `overwrite`) or cannot be written.
     """
     path = Path(path)
-    if path.exists() and not overwrite:
-        raise StoreError(f"{path} exists; choose another name or ask to overwrite it")
-    content = png_bytes(sheet(images, columns, upscale))
-    half = None
-    try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            half = Path(file.name)
-            file.write(content)
-        half.chmod(0o666 & ~_umask())
-        os.replace(half, path)
-    except OSError as error:
-        if half is not None:
-            half.unlink(missing_ok=True)
-        raise StoreError(
-            f"cannot write {path}: {error.strerror or error}; choose a folder you may write to"
-        ) from None
+    check_output(path, overwrite)
+    write_whole(path, png_bytes(sheet(images, columns, upscale)), overwrite)
     return path
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

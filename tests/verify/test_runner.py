@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from problems import tiny_kurashil
+
 from aishw import store
 from aishw.ais.system import draw_start
 from aishw.engines.base import Job, Trace, sample_times
@@ -10,7 +12,6 @@ from aishw.errors import CompareError, SimulatorError, StoreError
 from aishw.hardware.cards import load_target
 from aishw.lower import lower
 from aishw.verify.runner import Runner, join_images
-from problems import tiny_kurashil
 
 
 @pytest.fixture
@@ -133,5 +134,6 @@ def test_putting_images_together_takes_the_newest_and_adds_what_adds():
     assert join_images([trace([0], 1.0), trace([1], 1.0, None)]).supply_J is None
     with pytest.raises(CompareError, match="no traces"):
         join_images([])
+    other = Trace("f", "1", "d", "j", np.zeros(1), np.zeros((1, 1, 2)), np.arange(2), np.array([1]))
     with pytest.raises(CompareError, match="do not belong"):
-        join_images([trace([0], 1.0), Trace("f", "1", "d", "j", np.zeros(1), np.zeros((1, 1, 2)), np.arange(2), np.array([1]))])
+        join_images([trace([0], 1.0), other])
