@@ -4,7 +4,8 @@ The strongest injection of a segment sets its speed: the bias DAC of that kind s
 
     cycles_per_tau = max over kinds of  full_scale (1/tau) / rate_limit (rad per cycle).
 
-The biases of the other kinds are turned down until all kinds run at the same speed (`Injection.bias_for`).
+The biases of the other kinds are turned down until all kinds run at the same speed (`Injection.bias_for`). `stretch`
+turns all of them down together: more cycles, each of which moves the phases less.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ Scales = dict[str, NDArray[np.float64]]
 
 # `Injection.bias_for` extrapolates down to this fraction of its table's weakest rate: a bias cannot ask for less.
 _WEAKEST = 1e-2
+_LONGEST = 100.0  # 0.05 rad per cycle becomes 5e-4, where a bias is far below its table
 
 
 def lower(
@@ -34,15 +36,19 @@ def lower(
     policy: str = "chunk",
     strategy: str = "state_stationary",
     clip: str = "maximum",
+    stretch: float = 1.0,
 ) -> Design:
     """The design of `system` on `target`.
 
     bits: width of a code. policy: who shares a full scale (array, chunk, site). strategy: how the segments follow each
-    other. clip: where full scale lies (maximum, mse, sigma3). Raises PreflightError with the first objection.
+    other. clip: where full scale lies (maximum, mse, sigma3). stretch: times as many cycles as the strongest bias takes.
+    Raises PreflightError with the first objection.
     """
     objections = preflight(system, target, bits=bits, policy=policy, strategy=strategy)
     if objections:
         raise PreflightError(objections[0])
+    if not 1 <= stretch <= _LONGEST:
+        raise PreflightError(f"stretch is {stretch}, allowed is 1 (the strongest bias) to {_LONGEST:g}")
     weights = {"coupling": system.coupling, **system.terms}
     levels = {kind: level_table(target, kind, bits) for kind in weights}
     driven = {kind: _driven(system, kind) for kind in weights}
@@ -50,7 +56,7 @@ def lower(
         kind: full_scale(value, driven[kind], system.sites, levels[kind], policy, clip, target.bias_levels)
         for kind, value in weights.items()
     }
-    cycles_per_tau = _cycles_per_tau(scales, target, policy)
+    cycles_per_tau = stretch * _cycles_per_tau(scales, target, policy)
     scales = {kind: _within_bias(scale, kind, target, cycles_per_tau, policy) for kind, scale in scales.items()}
     codes, clipped = {}, {}
     for kind, value in weights.items():

@@ -47,7 +47,9 @@ def begin(settings: Settings, topology: Topology, real: NDArray[np.float32]) -> 
 
     generator = torch.Generator().manual_seed(settings.seed)
     weights = _first_weights(settings, topology, generator)
-    for value in weights.values():
+    for kind, value in weights.items():
+        if kind in settings.limit:
+            value.clamp_(-settings.limit[kind], settings.limit[kind])
         value.requires_grad_(True)
     with torch.random.fork_rng(devices=[]):  # torch initialises layers from its global generator
         torch.manual_seed(settings.seed)

@@ -107,6 +107,17 @@ def test_the_strongest_injection_of_a_segment_sets_its_speed():
     assert lower(system, a_target(), policy="site").cycles_per_tau == pytest.approx([20, 20])
 
 
+def test_stretch_turns_every_bias_down_and_keeps_the_weights():
+    plain, slow = lower(a_system(), a_target()), lower(a_system(), a_target(), stretch=3)
+    assert slow.cycles == pytest.approx(3 * plain.cycles)
+    for kind, rate in plain.rate.items():
+        assert np.allclose(slow.rate[kind], rate / 3)
+    assert np.array_equal(slow.realised.coupling, plain.realised.coupling)
+    for stretch in (0.9, float("nan"), 1e9):
+        with pytest.raises(PreflightError, match=r"stretch is .*, allowed is 1 \(the strongest bias\) to 100"):
+            lower(a_system(), a_target(), stretch=stretch)
+
+
 def test_every_rate_can_be_had_from_the_bias_dac():
     target = a_target()
     for policy in ("array", "chunk", "site"):

@@ -116,6 +116,8 @@ def test_a_run_may_begin_with_a_checkpoint_of_the_same_shape(tmp_path):
     first = train(SMALL, tmp_path / "first.pt")
     again = replace(SMALL, start_from=str(tmp_path / "first.pt"), steps=1, rate=1e-9)
     assert np.allclose(train(again, tmp_path / "again.pt").system.coupling, first.system.coupling, atol=1e-7)
+    tight = replace(again, limit={"coupling": 0.05})  # holds for the averaged weights from the first step on
+    assert np.abs(train(tight, tmp_path / "tight.pt").system.coupling).max() == pytest.approx(0.05, abs=1e-8)
     with pytest.raises(TrainError, match="another family, grid or segments"):
         train(replace(again, segments=3), tmp_path / "other.pt")
 
