@@ -41,7 +41,7 @@ def lower(
     """The design of `system` on `target`.
 
     bits: width of a code. policy: who shares a full scale (array, chunk, site). strategy: how the segments follow each
-    other. clip: where full scale lies (maximum, mse, sigma3). stretch: times as many cycles as the strongest bias takes.
+    other. clip: where full scale lies (maximum, mse, sigma3). stretch: times more cycles than the strongest bias takes.
     Raises PreflightError with the first objection.
     """
     objections = preflight(system, target, bits=bits, policy=policy, strategy=strategy)

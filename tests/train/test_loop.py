@@ -101,7 +101,7 @@ def test_quantised_weights_lower_to_themselves(tmp_path, policy):
 
 
 def test_limits_hold(tmp_path):
-    settings = replace(SMALL, first_deviation=0.3, limit={"coupling": 0.2, "shil": 0.001})
+    settings = replace(SMALL, first_deviation=0.3, average=0.0, limit={"coupling": 0.2, "shil": 0.001})
     system = train(settings, tmp_path / "out.pt").system
     assert np.abs(system.coupling).max() <= 0.2 + 1e-6
     assert np.abs(system.terms["shil"]).max() <= 0.001 + 1e-6 < np.abs(system.terms["reference"]).max()
