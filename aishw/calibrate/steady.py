@@ -1,4 +1,6 @@
-"""The periodic steady state of a loaded PE, by transient: frequency, waves over a period, and the SHIL clock's phase."""
+"""The periodic steady state of a loaded PE, by transient: frequency, waves over a period, and the SHIL clock's
+phase.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +13,7 @@ from aishw.ais.system import System
 from aishw.ais.topology import NEIGHBOURHOODS, grid
 from aishw.engines.ngspice import Result, run_deck
 from aishw.engines.phase import frequency, rising_crossings
+from aishw.engines.start import pe_voltages
 from aishw.engines.window import chunk_deck
 from aishw.errors import SimulatorError
 from aishw.hardware.solver import Solver
@@ -24,8 +27,9 @@ SETTLE = 10  # cycles before anything is measured
 CENTRE = 12  # the measured site of the 5x5 tile; the other 24 drive it
 
 
-def tile_design(target: Target, codes: Mapping[str, int], rates: Mapping[str, float] | None = None, bits: int = 4,
-                fan_in: int = 24) -> Design:
+def tile_design(
+    target: Target, codes: Mapping[str, int], rates: Mapping[str, float] | None = None, bits: int = 4, fan_in: int = 24
+) -> Design:
     """A 5x5 tile whose site CENTRE is driven by `fan_in` others, at one cycle per tau.
 
     codes: "coupling" sits on the edge from site 0, the other couplers hold code 0; "shil" and "reference" on CENTRE.
@@ -39,7 +43,13 @@ def tile_design(target: Target, codes: Mapping[str, int], rates: Mapping[str, fl
     for kind in ("shil", "reference"):
         values[kind][0, CENTRE] = codes.get(kind, 0)
     scale = {kind: np.full((1, 25), (rates or {}).get(kind, target.injections[kind].rate_limit)) for kind in KINDS}
-    zero = System("kurashil", topology, np.zeros((1, edges.shape[1])), {k: np.zeros((1, 25)) for k in ("shil", "reference")}, np.ones(1))
+    zero = System(
+        "kurashil",
+        topology,
+        np.zeros((1, edges.shape[1])),
+        {k: np.zeros((1, 25)) for k in ("shil", "reference")},
+        np.ones(1),
+    )
     line = Timeline("state_stationary", np.zeros(1), np.zeros(1), np.ones(1) / target.frequency_Hz, 0, 0, 1, 0, 0)
     return Design(zero, target, bits, "array", values, scale, np.ones(1), line, {})
 
@@ -51,8 +61,17 @@ def drivers(design: Design) -> list[int]:
 
 
 def run_tile(
-    design: Design, waves: Mapping[str, NDArray[np.float64]], *, frequency_Hz: float, cycles: float, solver: Solver,
-    drift: float = 0.0, start_V: Mapping[str, float] | None = None, shil_phase_rad: float = 0.0, clock_drift: float = 0.0,
+    design: Design,
+    waves: Mapping[str, NDArray[np.float64]],
+    *,
+    frequency_Hz: float,
+    cycles: float,
+    solver: Solver,
+    drift: float = 0.0,
+    start_V: Mapping[str, float] | None = None,
+    shil_phase_rad: float = 0.0,
+    clock_drift: float = 0.0,
+    cells: str = "merged",
 ) -> Result:
     """The tile for `cycles` cycles, sources at evenly spread phases; site 0 runs faster by the fraction `drift`."""
     stop_s = cycles / frequency_Hz
@@ -62,10 +81,19 @@ def run_tile(
         turn = TWO_PI * drift * cycles if site == 0 else 0.0
         outside[site] = np.array([TWO_PI * k / len(others) + turn / 2, turn / 2])
     text = chunk_deck(
-        design, 0, np.array([CENTRE]), waves, frequency_Hz=frequency_Hz, shil_phase_rad=shil_phase_rad, outside=outside,
-        solver=solver, stop_s=stop_s, start_V=start_V or {f"r0_{CENTRE}": 0.0, f"r1_{CENTRE}": design.target.technology.supply_V,
-                                                          f"r2_{CENTRE}": 0.2},
+        design,
+        0,
+        np.array([CENTRE]),
+        waves,
+        frequency_Hz=frequency_Hz,
+        shil_phase_rad=shil_phase_rad,
+        outside=outside,
+        solver=solver,
+        stop_s=stop_s,
+        start_V=start_V
+        or {f"r0_{CENTRE}": 0.0, f"r1_{CENTRE}": design.target.technology.supply_V, f"r2_{CENTRE}": 0.2},
         title="aishw tile",
+        cells=cells,
     )
     if clock_drift:
         text = _detune_clock(text, frequency_Hz, clock_drift)
@@ -79,15 +107,25 @@ def _detune_clock(text: str, frequency_Hz: float, drift: float) -> str:
     return "\n".join(line.replace(old, new) if line.startswith("bck") else line for line in text.split("\n"))
 
 
-def steady_state(target: Target, solver: Solver = Solver(), *, cycles: int = 50, passes: int = 3, shil_phase_rad: float = 0.0,
-                 fan_in: int = 24) -> SteadyState:
+def steady_state(
+    target: Target,
+    solver: Solver | None = None,
+    *,
+    cycles: int = 50,
+    passes: int = 3,
+    shil_phase_rad: float = 0.0,
+    fan_in: int = 24,
+) -> SteadyState:
     """Measured by passes: square taps first, then the taps of the pass before, until the taps are the PE's own."""
+    solver = solver or Solver()
     half = target.technology.supply_V / 2
     square = np.where(np.arange(SAMPLES) < SAMPLES // 2, 2 * half, 0.0)
     waves: Mapping[str, NDArray[np.float64]] = {"p": square, "n": 2 * half - square}
     design, estimate, cpu_s = tile_design(target, {}, fan_in=fan_in), target.frequency_Hz, 0.0
     for _ in range(passes):
-        result = run_tile(design, waves, frequency_Hz=estimate, cycles=cycles, solver=solver, shil_phase_rad=shil_phase_rad)
+        result = run_tile(
+            design, waves, frequency_Hz=estimate, cycles=cycles, solver=solver, shil_phase_rad=shil_phase_rad
+        )
         raw, cpu_s = result.raw, cpu_s + result.cpu_s
         late = raw.time_s > SETTLE / estimate
         source_Hz = estimate
@@ -96,12 +134,44 @@ def steady_state(target: Target, solver: Solver = Solver(), *, cycles: int = 50,
         waves = fold(result, drivers(design), estimate, source_Hz, half)
     marks = {node: _mark(waves[node], half) for node in ("r0", "r1", "r2", "p", "n")}
     return SteadyState(
-        target.name, target.technology.corner, target.technology.temperature_K, "merged", solver, float(estimate), float(error),
-        waves, marks, shil_phase_rad, f"ngspice {result.simulator.version}", cpu_s, fan_in,
+        target.name,
+        target.technology.corner,
+        target.technology.temperature_K,
+        "merged",
+        solver,
+        float(estimate),
+        float(error),
+        waves,
+        marks,
+        shil_phase_rad,
+        f"ngspice {result.simulator.version}",
+        cpu_s,
+        fan_in,
     )
 
 
-def fold(result: Result, others: list[int], frequency_Hz: float, source_Hz: float, half_V: float) -> dict[str, NDArray[np.float64]]:
+def full_cell_frequency(target: Target, steady: SteadyState, cycles: int = 40) -> float:
+    """Hz of the same PE with full cells: their multiplexers load and delay it by about a part in a thousand."""
+    design = tile_design(target, {}, fan_in=steady.fan_in)
+    half, f = target.technology.supply_V / 2, steady.frequency_Hz
+    volts = pe_voltages(np.array([CENTRE]), steady, np.zeros(25))
+    raw = run_tile(
+        design,
+        steady.waves,
+        frequency_Hz=f,
+        cycles=cycles,
+        solver=steady.solver,
+        start_V=volts,
+        shil_phase_rad=steady.shil_phase_rad,
+        cells="full",
+    ).raw
+    late = raw.time_s > SETTLE / f
+    return float(np.ravel(frequency(raw.time_s[late], raw[f"v(r0_{CENTRE})"][late], half)[0])[0])
+
+
+def fold(
+    result: Result, others: list[int], frequency_Hz: float, source_Hz: float, half_V: float
+) -> dict[str, NDArray[np.float64]]:
     """Waves over one period on SAMPLES phases: the PE's nodes over its own phase, finger nodes over their driver's."""
     raw = result.raw
     late = raw.time_s > SETTLE / frequency_Hz
@@ -140,7 +210,9 @@ def _fold(turns: NDArray[np.float64], volts: NDArray[np.float64]) -> NDArray[np.
 
 
 def _mark(wave: NDArray[np.float64], half_V: float) -> float:
-    """The phase (rad) of the rising crossing of half the supply: of those that scatter makes, the one on the steepest rise."""
+    """The phase (rad) of the rising crossing of half the supply: of those that scatter makes, the one on the
+    steepest rise.
+    """
     rising = np.flatnonzero((wave < half_V) & (np.roll(wave, -1) >= half_V))
     if not rising.size:
         raise SimulatorError("a node never rises through half the supply: the PE does not oscillate")

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
 from aishw.errors import StoreError
-from aishw.hardware.cells import cell_text, model_text
 from aishw.hardware.solver import Solver
 from aishw.hardware.steady import SteadyState
-from aishw.hardware.target import Target
-from aishw.identity import fingerprint
 
 FORMAT = "aishw-calibration"
 VERSION = 1
@@ -31,13 +27,27 @@ def save_steady(path: Path, steady: SteadyState, made_by: str) -> None:
         with h5py.File(name, "w") as file:
             file.attrs.update(format=FORMAT, version=VERSION, made_by=made_by)
             group = file.create_group("steady")
-            for field in ("target", "corner", "temperature_K", "cells", "frequency_Hz", "frequency_error_Hz", "shil_phase_rad",
-                          "simulator", "cpu_s", "fan_in", "circuit"):
+            for field in (
+                "target",
+                "corner",
+                "temperature_K",
+                "cells",
+                "frequency_Hz",
+                "frequency_error_Hz",
+                "shil_phase_rad",
+                "simulator",
+                "cpu_s",
+                "fan_in",
+                "full_frequency_Hz",
+                "circuit",
+            ):
                 group.attrs[field] = getattr(steady, field)
             for key, value in asdict(steady.solver).items():
                 group.attrs[f"solver_{key}"] = value
             for node, wave in steady.waves.items():
-                data = group.create_dataset(f"waves/{node}", data=wave.astype(np.float32), compression="gzip", shuffle=True)
+                data = group.create_dataset(
+                    f"waves/{node}", data=wave.astype(np.float32), compression="gzip", shuffle=True
+                )
                 data.attrs["units"] = "V"
             for node, mark in steady.marks_rad.items():
                 group.attrs[f"mark_rad_{node}"] = mark
@@ -48,40 +58,6 @@ def save_steady(path: Path, steady: SteadyState, made_by: str) -> None:
         raise
 
 
-def steady_for(target: Target, fan_in: int = 24, solver: Solver | None = None,
-               measure: Callable[[Target, Solver, int], SteadyState] | None = None) -> SteadyState:
-    """The steady state that belongs to `target` at its corner, temperature, fan-in and solver: shipped, or measured once
-    and kept.
-
-    What was measured is kept under ~/.cache/aishw (or $XDG_CACHE_HOME/aishw). A measurement takes about a minute.
-    """
-    from aishw import library
-    from aishw.calibrate.nominal import circuit_steady
-
-    solver = solver or Solver()
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "aishw"
-    kept = cache / f"steady-{circuit_id(target, solver, fan_in)}.h5"
-    for path in (library.folder("calibration") / f"{target.name}.h5", kept):
-        if path.exists():
-            steady = load_steady(path)
-            if steady.circuit == circuit_id(target, solver, fan_in):
-                return steady
-    steady = replace((measure or circuit_steady)(target, solver, fan_in), circuit=circuit_id(target, solver, fan_in))
-    cache.mkdir(parents=True, exist_ok=True)
-    save_steady(kept, steady, "measured on demand")
-    return steady
-
-
-def circuit_id(target: Target, solver: Solver, fan_in: int = 24) -> str:
-    """The hash of what a steady state depends on: cells, models, corner, temperature, circuit figures, solver."""
-    technology = target.technology
-    return fingerprint(
-        cell_text(target, max(target.bits), 1), model_text(technology), technology.supply_V, technology.temperature_K,
-        dict(target.circuit), {kind: injection.bias_V for kind, injection in target.injections.items()}, asdict(solver),
-        fan_in,
-    )
-
-
 def load_steady(path: Path) -> SteadyState:
     """Read it back. Raises StoreError for a missing, damaged or foreign file."""
     import h5py
@@ -89,18 +65,40 @@ def load_steady(path: Path) -> SteadyState:
     try:
         with h5py.File(path, "r") as file:
             if file.attrs.get("format") != FORMAT or file.attrs.get("version") != VERSION or "steady" not in file:
-                raise StoreError(f"{path} is no aishw calibration of version {VERSION} with a steady state; make one with `aishw calibrate`")
+                raise StoreError(
+                    f"{path} is no aishw calibration of version {VERSION} with a steady state; "
+                    "make one with `aishw calibrate`"
+                )
             group = file["steady"]
             attrs = dict(group.attrs)
             solver = Solver(
-                str(attrs["solver_method"]), int(attrs["solver_steps_per_cycle"]), float(attrs["solver_reltol"]), float(attrs["solver_trtol"])
+                str(attrs["solver_method"]),
+                int(attrs["solver_steps_per_cycle"]),
+                float(attrs["solver_reltol"]),
+                float(attrs["solver_trtol"]),
             )
             waves = {node: np.asarray(data, dtype=np.float64) for node, data in group["waves"].items()}
-            marks = {key.removeprefix("mark_rad_"): float(value) for key, value in attrs.items() if key.startswith("mark_rad_")}
+            marks = {
+                key.removeprefix("mark_rad_"): float(value)
+                for key, value in attrs.items()
+                if key.startswith("mark_rad_")
+            }
             return SteadyState(
-                str(attrs["target"]), str(attrs["corner"]), float(attrs["temperature_K"]), str(attrs["cells"]), solver,
-                float(attrs["frequency_Hz"]), float(attrs["frequency_error_Hz"]), waves, marks, float(attrs["shil_phase_rad"]),
-                str(attrs["simulator"]), float(attrs["cpu_s"]), int(attrs["fan_in"]), str(attrs["circuit"]),
+                str(attrs["target"]),
+                str(attrs["corner"]),
+                float(attrs["temperature_K"]),
+                str(attrs["cells"]),
+                solver,
+                float(attrs["frequency_Hz"]),
+                float(attrs["frequency_error_Hz"]),
+                waves,
+                marks,
+                float(attrs["shil_phase_rad"]),
+                str(attrs["simulator"]),
+                float(attrs["cpu_s"]),
+                int(attrs["fan_in"]),
+                float(attrs["full_frequency_Hz"]),
+                str(attrs["circuit"]),
             )
     except FileNotFoundError:
         raise StoreError(f"no calibration at {path}; make one with `aishw calibrate`") from None

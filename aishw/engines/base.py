@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -46,7 +47,7 @@ class Job:
 def sample_times(system: System, per_segment: int = 20) -> NDArray[np.float64]:
     """(1 + S * per_segment,) times in tau: the start, then even steps that end on every segment boundary."""
     edges = system.boundaries_tau
-    steps = [np.linspace(a, b, per_segment + 1)[1:] for a, b in zip(edges[:-1], edges[1:])]
+    steps = [np.linspace(a, b, per_segment + 1)[1:] for a, b in pairwise(edges)]
     return np.concatenate([[0.0], *steps])
 
 

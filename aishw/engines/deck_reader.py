@@ -1,4 +1,6 @@
-"""Reads our own transistor decks back: every code, sign, chunk and time, from the circuit's lines alone, not from comments."""
+"""Reads our own transistor decks back: every code, sign, chunk and time, from the circuit's lines alone, not from
+comments.
+"""
 
 from __future__ import annotations
 
@@ -65,8 +67,14 @@ def read_transistor(text: str) -> Reading:
     rows = {k: np.array([site_rows[k][i] for i in sites]).T for k in "sr"}
     biases = {r: v for r, v in rails.items() if re.match(r"(bn|bp|en|ep|bs)(_\d+)?\Z", r)}
     return Reading(
-        np.array(edges).reshape(-1, 2).T, np.array(coupling).reshape(-1, segments).T, sites, rows["s"], rows["r"],
-        np.array([trims[i] for i in sites]), starts, biases,
+        np.array(edges).reshape(-1, 2).T,
+        np.array(coupling).reshape(-1, segments).T,
+        sites,
+        rows["s"],
+        rows["r"],
+        np.array([trims[i] for i in sites]),
+        starts,
+        biases,
     )
 
 
@@ -129,7 +137,9 @@ def _banks(body: list[str], segments: int) -> dict[str, NDArray[np.int64]]:
     return banks
 
 
-def _bits(nodes: list[str], rails: dict[str, NDArray[np.float64]], banks: dict[str, NDArray[np.int64]]) -> NDArray[np.int64]:
+def _bits(
+    nodes: list[str], rails: dict[str, NDArray[np.float64]], banks: dict[str, NDArray[np.int64]]
+) -> NDArray[np.int64]:
     """(q, S) bits behind (bit, complement) node pairs, most significant first."""
     bits = []
     for plain, inverse in zip(nodes[0::2], nodes[1::2]):

@@ -6,7 +6,6 @@ phases run on. The outside's phase is a polynomial in time over the chunk, fitte
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,17 +15,19 @@ import numpy as np
 from numpy.polynomial import chebyshev
 from numpy.typing import NDArray
 
+from aishw.engines import deck_replay
 from aishw.engines import deck_transistor as deck
 from aishw.engines.base import Progress
-from aishw.engines.ngspice import Result, run_deck
-from aishw.errors import GridError, SimulatorError
+from aishw.engines.ngspice import run_deck
+from aishw.engines.start import end_voltages, held_voltages, start_voltages
+from aishw.errors import GridError
 from aishw.hardware.cells import cell_text, model_text
 from aishw.hardware.solver import Solver
 from aishw.hardware.steady import SteadyState
 from aishw.lower.design import Design
-from aishw.units import TWO_PI, spice_number
+from aishw.units import TWO_PI
+from aishw.units import spice_number as number
 
-_BIAS = re.compile(r"(bn|bp|bs|en|ep)(_\d+)?\Z")
 LARGEST_DEGREE = 14
 FIT_RAD = 2e-4
 
@@ -46,7 +47,9 @@ class Window:
         if not (0 <= self.row < rows and 0 <= self.column < columns):
             raise GridError(f"window {text} starts off the {rows}x{columns} grid")
         if not (1 <= self.height <= rows and 1 <= self.width <= columns):
-            raise GridError(f"window {text} does not fit the {rows}x{columns} grid; height and width are 1..{rows} and 1..{columns}")
+            raise GridError(
+                f"window {text} does not fit the {rows}x{columns} grid; height and width are 1..{rows} and 1..{columns}"
+            )
         row = (self.row + np.arange(self.height)) % rows
         column = (self.column + np.arange(self.width)) % columns
         return (row[:, None] * columns + column).reshape(-1)
@@ -68,8 +71,11 @@ def outside_sites(design: Design, sites: NDArray[np.int64]) -> NDArray[np.int64]
     return drivers[~np.isin(drivers, sites)]
 
 
-def phase_polynomials(time_s: NDArray[np.float64], phase_rad: NDArray[np.float64], stop_s: float) -> tuple[NDArray[np.float64], float]:
-    """Power coefficients (D + 1, M) in u = 2 t / stop - 1 of phases (T, M) sampled at `time_s`, and the worst residual in rad.
+def phase_polynomials(
+    time_s: NDArray[np.float64], phase_rad: NDArray[np.float64], stop_s: float
+) -> tuple[NDArray[np.float64], float]:
+    """Power coefficients (D + 1, M) in u = 2 t / stop - 1 of phases (T, M) sampled at `time_s`, and the worst
+    residual in rad.
 
     The degree rises until the residual is under FIT_RAD; samples from both chunk ends keep the fit inside its range.
     """
@@ -87,88 +93,70 @@ def phase_polynomials(time_s: NDArray[np.float64], phase_rad: NDArray[np.float64
 
 
 def chunk_deck(
-    design: Design, segment: int, sites: NDArray[np.int64], steady_waves: Mapping[str, NDArray[np.float64]], *,
-    frequency_Hz: float, shil_phase_rad: float, outside: Mapping[int, NDArray[np.float64]], solver: Solver, stop_s: float,
-    turns: float = 0.0, start_V: Mapping[str, float] | None = None, trim: NDArray[np.int64] | None = None,
-    title: str = "aishw window", save: str = "all",
+    design: Design,
+    segment: int,
+    sites: NDArray[np.int64],
+    steady_waves: Mapping[str, NDArray[np.float64]],
+    *,
+    frequency_Hz: float,
+    shil_phase_rad: float,
+    outside: Mapping[int, NDArray[np.float64]],
+    solver: Solver,
+    stop_s: float,
+    turns: float = 0.0,
+    start_V: Mapping[str, float] | None = None,
+    trim: NDArray[np.int64] | None = None,
+    title: str = "aishw window",
+    save: str = "all",
+    cells: str = "merged",
 ) -> str:
-    """The deck of one chunk of a window with merged cells.
+    """The deck of one chunk of a window with merged cells; a design of one chunk can also have its full ones.
 
     outside: power coefficients in u = 2 t / stop - 1 for each outside site. turns: the reference's phase at the start.
     start_V: node voltages at time zero.
     """
-    taps = {tap: deck.smoothed(steady_waves[tap], solver.steps_per_cycle) for tap in ("p", "n")}
-    tables = {tap: deck.wave_table(wave) for tap, wave in taps.items()}
+    taps = {tap: deck_replay.smoothed(steady_waves[tap], solver.steps_per_cycle) for tap in ("p", "n")}
+    tables = {tap: deck_replay.wave_table(wave) for tap, wave in taps.items()}
     vdd = design.target.technology.supply_V
-    clock = deck.clock_wave(design.target.circuit["clock_edge"], vdd, solver.steps_per_cycle)
-    lines = [*deck.merged_body(design, segment, sites, trim), *deck.load_lines(design, sites)]
-    lines += deck.clock_lines(frequency_Hz, shil_phase_rad, clock, turns)
-    lines += deck.reference_lines(tables, frequency_Hz, turns)
+    clock = deck_replay.clock_wave(design.target.circuit["clock_edge"], vdd, solver.steps_per_cycle)
+    body = (
+        deck.full_body(design, trim=trim, sites=sites)
+        if cells == "full"
+        else deck.merged_body(design, segment, sites, trim)
+    )
+    lines = [*body, *deck_replay.load_lines(design, sites)]
+    lines += deck_replay.clock_lines(frequency_Hz, shil_phase_rad, clock, turns)
+    lines += deck_replay.reference_lines(tables, frequency_Hz, turns)
     for site, coefficients in outside.items():
-        phase = deck.phase_expression(coefficients, 2 / stop_s, -1.0, turns % 1.0)
-        lines += [deck.replay_line(f"{tap}_{site}", f"{tap}_{site}", tables[tap], frequency_Hz, phase) for tap in "pn"]
-    phases = {"ref": TWO_PI * turns, **{str(site): TWO_PI * turns + float(np.polynomial.polynomial.polyval(-1.0, c)) for site, c in outside.items()}}
+        phase = deck_replay.phase_expression(coefficients, 2 / stop_s, -1.0, turns % 1.0)
+        lines += [
+            deck_replay.replay_line(f"{tap}_{site}", f"{tap}_{site}", tables[tap], frequency_Hz, phase) for tap in "pn"
+        ]
+    phases = {
+        "ref": TWO_PI * turns,
+        **{str(site): TWO_PI * turns + float(np.polynomial.polynomial.polyval(-1.0, c)) for site, c in outside.items()},
+    }
     held = held_voltages(lines, {**taps, "ck": clock}, phases, 2 * TWO_PI * turns + shil_phase_rad)
     held |= {"vdd": vdd, "vm": design.target.circuit["shil_low_V"]}
-    start = [f".ic {' '.join(chunk)}" for chunk in _chunks([f"v({n})={spice_number(v)}" for n, v in (held | dict(start_V or {})).items()], 40)]
+    start = [
+        f".ic {' '.join(chunk)}"
+        for chunk in _chunks([f"v({n})={number(v)}" for n, v in (held | dict(start_V or {})).items()], 40)
+    ]
     return deck.chip_deck(
-        design, lines, title=title, models=model_text(design.target.technology), cells=cell_text(design.target, design.bits, design.system.segments),
-        solver=solver, stop_s=stop_s, start=start, save=save,
+        design,
+        lines,
+        title=title,
+        models=model_text(design.target.technology),
+        cells=cell_text(design.target, design.bits, design.system.segments),
+        solver=solver,
+        stop_s=stop_s,
+        start=start,
+        save=save,
     )
 
 
 def _chunks(items: list[str], size: int) -> list[list[str]]:
     return [items[k : k + size] for k in range(0, len(items), size)]
-
-
-PE_NODES = {"r0": "r0_{}", "r1": "r1_{}", "r2": "r2_{}", "n": "n_{}", "p": "p_{}", **{d: f"xp{{}}.{d}" for d in ("d1", "d2", "e1", "e2")}}
-
-
-def pe_voltages(sites: NDArray[np.int64], steady: SteadyState, phase_rad: NDArray[np.float64]) -> dict[str, float]:
-    """Voltages of the PEs' own nodes at time zero, from the steady state at the phases (N,) of all sites."""
-    volts: dict[str, float] = {}
-    for node, name in PE_NODES.items():
-        before, after = name.split("{}")
-        volts.update(zip([f"{before}{i}{after}" for i in sites.tolist()], steady.at(node, phase_rad[sites]).tolist()))
-    return volts
-
-
-def start_voltages(design: Design, sites: NDArray[np.int64], steady: SteadyState, phase_rad: NDArray[np.float64]) -> dict[str, float]:
-    """Node voltages of a window of merged cells at time zero: its PEs, and the fingers of their couplers."""
-    volts = pe_voltages(sites, steady, phase_rad)
-    driven, driving = design.system.topology.edges
-    kept = np.isin(driven, sites)
-    names = [f"xc{i}_{j}" for i, j in zip(driven[kept].tolist(), driving[kept].tolist())] + [f"xr{i}" for i in sites.tolist()]
-    phases = np.concatenate([phase_rad[driving[kept]], np.zeros(sites.size)])
-    for pin, tap in (("p", "n"), ("n", "p")):  # a coupler's p pin sits on its source's tap n (see deck_transistor)
-        for node in "st":
-            volts.update(zip([f"{name}.x{pin}.{node}" for name in names], steady.at(f"{tap}.{node}", phases).tolist()))
-    return volts
-
-
-def held_voltages(lines: list[str], waves: Mapping[str, NDArray[np.float64]], phases: Mapping[str, float],
-                  clock_rad: float) -> dict[str, float]:
-    """Voltages at time zero of the nodes that sources hold. Without them `uic` starts the nodes at 0 V, and their jump to
-    the source's value kicks every ring through the gate capacitances (measured: 0.8 rad).
-
-    lines: the deck's body. waves: one period each of taps "p" and "n" and of the clock "ck". phases: rad at time zero by the
-    name of a tap pair ("ref", "12"). clock_rad: of the 2 f clock.
-    """
-    volts = {}
-    for line in lines:
-        if line[0] == "v":
-            words = line.replace("pwl(0 ", "").split()
-            volts[words[1]] = float(words[3])
-    for name, phase in phases.items():
-        for tap in "pn":
-            volts[f"{tap}_{name}"] = _at(waves[tap], phase)
-    for name, half in (("ck", 0.0), ("ckb", np.pi)):
-        volts[name] = _at(waves["ck"], clock_rad + half)
-    return volts
-
-
-def _at(wave: NDArray[np.float64], phase_rad: float) -> float:
-    return float(np.interp(phase_rad / TWO_PI * wave.size, np.arange(wave.size), wave, period=wave.size))
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,8 +172,16 @@ class WindowRun:
 
 
 def run_window(
-    design: Design, sites: NDArray[np.int64], steady: SteadyState, times_tau: NDArray[np.float64], phase_rad: NDArray[np.float64], *,
-    trim: NDArray[np.int64] | None = None, time_limit_s: float = 3600.0, cancel: Event | None = None, progress: Progress | None = None,
+    design: Design,
+    sites: NDArray[np.int64],
+    steady: SteadyState,
+    times_tau: NDArray[np.float64],
+    phase_rad: NDArray[np.float64],
+    *,
+    trim: NDArray[np.int64] | None = None,
+    time_limit_s: float = 3600.0,
+    cancel: Event | None = None,
+    progress: Progress | None = None,
     keep: Path | None = None,
 ) -> WindowRun:
     """The window's transistors through all chunks, driven by the recorded trace phase_rad (T, N) at times_tau (T,).
@@ -203,9 +199,19 @@ def run_window(
         local_s = (times_tau[inside] - bounds[segment]) * design.cycles_per_tau[segment] / steady.frequency_Hz
         power, left = phase_polynomials(local_s, phase_rad[inside][:, outside], stop_s)
         text = chunk_deck(
-            design, segment, sites, steady.waves, frequency_Hz=steady.frequency_Hz, shil_phase_rad=steady.shil_phase_rad,
-            outside={int(j): power[:, k] for k, j in enumerate(outside)}, solver=steady.solver, stop_s=stop_s, turns=turns,
-            start_V=start, trim=trim, title=f"aishw window, chunk {segment}",
+            design,
+            segment,
+            sites,
+            steady.waves,
+            frequency_Hz=steady.frequency_Hz,
+            shil_phase_rad=steady.shil_phase_rad,
+            outside={int(j): power[:, k] for k, j in enumerate(outside)},
+            solver=steady.solver,
+            stop_s=stop_s,
+            turns=turns,
+            start_V=start,
+            trim=trim,
+            title=f"aishw window, chunk {segment}",
         )
         share = _share(progress, segment, design.system.segments)
         result = run_deck(text, time_limit_s=time_limit_s, cancel=cancel, progress=share, keep=keep)
@@ -219,26 +225,16 @@ def run_window(
         begin_s, turns = begin_s + stop_s, (turns + stop_s * steady.frequency_Hz) % 1.0
     cut = [slice(None)] + [slice(1, None)] * (len(times) - 1)
     return WindowRun(
-        np.concatenate([t[c] for t, c in zip(times, cut)]), np.concatenate([w[c] for w, c in zip(waves, cut)]),
-        residual, energy, cpu_s, f"ngspice {result.simulator.version}",
+        np.concatenate([t[c] for t, c in zip(times, cut)]),
+        np.concatenate([w[c] for w, c in zip(waves, cut)]),
+        residual,
+        energy,
+        cpu_s,
+        f"ngspice {result.simulator.version}",
     )
-
-
-def end_voltages(result: Result) -> dict[str, float]:
-    """Every node's last voltage, for the next chunk to start from; bias and clock nodes follow their own sources."""
-    volts = {}
-    for column, name in enumerate(result.raw.names):
-        node = name[2:-1] if name.startswith("v(") else name
-        if name.startswith("i(") or "#" in name or node in {"time", "vdd", "vm", "ck", "ckb"} or _BIAS.match(node):
-            continue
-        volts[node] = float(result.raw.values[-1, column])
-    if not volts:
-        raise SimulatorError("ngspice saved no node voltages, so the next chunk cannot start from them")
-    return volts
 
 
 def _share(progress: Progress | None, segment: int, segments: int) -> Progress | None:
     return None if progress is None else lambda fraction: progress((segment + fraction) / segments)
 
 
-__all__ = ["TWO_PI", "Window", "WindowRun", "chunk_deck", "end_voltages", "outside_sites", "run_window", "start_voltages"]

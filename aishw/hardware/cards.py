@@ -27,10 +27,16 @@ def load_technology(name: str | Path, corner: str | None = None, temperature_C: 
     card = _read(path)
     temperature_K = card["temperature_K"] if temperature_C is None else temperature_C + CELSIUS_K
     return Technology(
-        name=_text(card, "name", path), supply_V=_number(card, "supply_V", path), temperature_K=float(temperature_K),
-        corner=corner or _text(card, "corner", path), corners=tuple(_list(card, "corners", path)),
-        models=_text(card, "models", path), nmos=_text(card, "nmos", path), pmos=_text(card, "pmos", path),
-        mismatch={key: float(value) for key, value in card.get("mismatch", {}).items()}, source=_text(card, "source", path),
+        name=_text(card, "name", path),
+        supply_V=_number(card, "supply_V", path),
+        temperature_K=float(temperature_K),
+        corner=corner or _text(card, "corner", path),
+        corners=tuple(_list(card, "corners", path)),
+        models=_text(card, "models", path),
+        nmos=_text(card, "nmos", path),
+        pmos=_text(card, "pmos", path),
+        mismatch={key: float(value) for key, value in card.get("mismatch", {}).items()},
+        source=_text(card, "source", path),
     )
 
 
@@ -44,15 +50,33 @@ def load_target(name: str | Path, corner: str | None = None, temperature_C: floa
     card = _read(path)
     injections = {}
     for kind, table in card.get("injection", {}).items():
-        injections[kind] = Injection(*(np.array(_list(table, field, path), float) for field in ("levels", "bias_V", "rate")))
-    whole = {field: int(_number(card, field, path)) for field in ("height", "width", "reach", "fan_in", "segments", "bias_levels")}
-    lists = {field: tuple(_list(card, field, path)) for field in ("families", "policies", "strategies")}
+        injections[kind] = Injection(
+            *(np.array(_list(table, field, path), float) for field in ("levels", "bias_V", "rate"))
+        )
+
+    def whole(field: str) -> int:
+        return int(_number(card, field, path))
+
     return Target(
-        name=_text(card, "name", path), technology=load_technology(_text(card, "technology", path), corner, temperature_C),
-        netlist=_text(card, "netlist", path), encoding=_text(card, "encoding", path),
-        bits=tuple(int(b) for b in _list(card, "bits", path)), frequency_Hz=_number(card, "frequency_Hz", path),
-        injections=injections, timing={k: float(v) for k, v in card.get("timing", {}).items()},
-        circuit={k: float(v) for k, v in card.get("circuit", {}).items()}, source=_text(card, "source", path), **whole, **lists,
+        name=_text(card, "name", path),
+        technology=load_technology(_text(card, "technology", path), corner, temperature_C),
+        netlist=_text(card, "netlist", path),
+        encoding=_text(card, "encoding", path),
+        bits=tuple(int(b) for b in _list(card, "bits", path)),
+        frequency_Hz=_number(card, "frequency_Hz", path),
+        injections=injections,
+        timing={k: float(v) for k, v in card.get("timing", {}).items()},
+        circuit={k: float(v) for k, v in card.get("circuit", {}).items()},
+        source=_text(card, "source", path),
+        families=tuple(_list(card, "families", path)),
+        policies=tuple(_list(card, "policies", path)),
+        strategies=tuple(_list(card, "strategies", path)),
+        height=whole("height"),
+        width=whole("width"),
+        reach=whole("reach"),
+        fan_in=whole("fan_in"),
+        segments=whole("segments"),
+        bias_levels=whole("bias_levels"),
     )
 
 

@@ -50,14 +50,17 @@ def code_bits(code: int, bits: int) -> list[int]:
 
 
 def coupler_cell(bits: int) -> str:
-    """The signed coupler with `bits` weight bits: one finger a bit, and a fixed half-LSB finger on n that balances code 0.
+    """The signed coupler with `bits` weight bits: one finger a bit, and a fixed half-LSB finger on n that balances
+    code 0.
 
     Pins: p n y, then b and its complement from the most significant bit down, then bn bp vdd.
     """
     names = range(bits - 1, -1, -1)
     pins = " ".join(f"b{b} c{b}" for b in names)
-    lines = [f"* coupler: {bits}-bit signed coupler, offset binary; every finger always conducts.",
-             f".subckt coupler p n y {pins} bn bp vdd"]
+    lines = [
+        f"* coupler: {bits}-bit signed coupler, offset binary; every finger always conducts.",
+        f".subckt coupler p n y {pins} bn bp vdd",
+    ]
     lines += [f"xw{b} p n y b{b} c{b} bn bp vdd weight u={spice_number(unit(bits) * 2**b)}" for b in names]
     lines += [f"xf p n y 0 vdd bn bp vdd weight u={spice_number(unit(bits))}", ".ends"]
     return "\n".join(lines)
@@ -67,8 +70,11 @@ def shil_cell(bits: int) -> str:
     """The SHIL unit: a sign bit chooses the clock (1: ck, 0: its complement), the others switch binary units."""
     names = range(bits - 2, -1, -1)
     pins = " ".join(f"b{b} c{b}" for b in names)
-    lines = [f"* shil: {bits}-bit second-harmonic injection, sign and magnitude.",
-             f".subckt shil ck ckb y s sn {pins} bs vm vdd", "xm ck ckb a s sn vdd mux"]
+    lines = [
+        f"* shil: {bits}-bit second-harmonic injection, sign and magnitude.",
+        f".subckt shil ck ckb y s sn {pins} bs vm vdd",
+        "xm ck ckb a s sn vdd mux",
+    ]
     lines += [f"xb{b} a y b{b} c{b} bs vm vdd shil_bit u={spice_number(unit(bits) * 2**b)}" for b in names]
     return "\n".join([*lines, ".ends"])
 
@@ -77,8 +83,10 @@ def bank_cell(segments: int) -> str:
     """The weight bank of one bit: `segments` latches, chunk select, restored output and complement."""
     selects = " ".join(f"s{k} t{k}" for k in range(segments))
     values = " ".join(f"v{k}=0" for k in range(segments))
-    lines = [f"* bank: one weight bit for {segments} chunks; v0.. are what was written.",
-             f".subckt bank y yb {selects} vdd {values} level=0.9"]
+    lines = [
+        f"* bank: one weight bit for {segments} chunks; v0.. are what was written.",
+        f".subckt bank y yb {selects} vdd {values} level=0.9",
+    ]
     for k in range(segments):
         lines += [f"xl{k} q{k} r{k} vdd latch v={{v{k}}} level={{level}}", f"xs{k} q{k} a s{k} t{k} vdd select"]
     return "\n".join([*lines, "xo a y yb vdd bank_out", ".ends"])
@@ -93,7 +101,9 @@ def model_text(technology: Technology) -> str:
     try:
         text = path.read_text()
     except OSError as error:
-        raise CardError(f"technology {technology.name!r}: its models {path} cannot be read ({error.strerror})") from None
+        raise CardError(
+            f"technology {technology.name!r}: its models {path} cannot be read ({error.strerror})"
+        ) from None
     return "\n".join(_section(text, technology.corner, path.name))
 
 

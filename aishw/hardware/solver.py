@@ -12,7 +12,8 @@ from aishw.units import spice_number
 class Solver:
     """method: trap or gear. steps_per_cycle: largest step is a period over this. reltol, trtol: ngspice's own.
 
-    Measured on a `ring28` PE whose 24 drivers switch at the same instant, all codes 0, 16 cycles, where the phase should
+    Measured on a `ring28` PE whose 24 drivers switch at the same instant, all codes 0, 16 cycles, where the phase
+    should
     stand still: trap T/200 with trtol 50 wanders by 0.16 rad, with trtol 7 by 0.04; gear with trtol 7 by 0.01 at T/200
     and 0.005 at T/140, at the same cost, and follows gear T/800 with reltol 1e-5 within 0.02. Coinciding edges ring in
     the trapezoidal rule and slip through a step control that trtol 50 has switched off.

@@ -20,8 +20,10 @@ class SteadyState:
     waves: (M,) volts over one period by node; phase 0 is where tap p rises through half the supply. Nodes of a coupler
     finger (`finger.s`, `finger.t`) are given over the phase of the tap that drives it.
     marks_rad: the phase at which a node's wave rises through half the supply.
-    target, corner, temperature_K, cells (merged or full), solver: what it was measured on; a run with others is refused.
-    simulator: name and version. cpu_s: what it took. fan_in: couplers of the PE. circuit: hash of the cells, models and solver it was measured with.
+    target, corner, temperature_K, cells (merged or full), solver: what it was measured on; a run with others is
+    refused.
+    simulator: name and version. cpu_s: what it took. fan_in: couplers of the PE. full_frequency_Hz: the
+    same PE with full cells (0: not measured). circuit: hash of the cells, models and solver it was measured with.
     """
 
     target: str
@@ -37,10 +39,13 @@ class SteadyState:
     simulator: str
     cpu_s: float
     fan_in: int = 24
+    full_frequency_Hz: float = 0.0
     circuit: str = ""
 
     def at(self, node: str, phase_rad: ArrayLike) -> NDArray[np.float64]:
-        """Volts of `node` at phases of any shape, interpolated around the period. Raises CardError for an unknown node."""
+        """Volts of `node` at phases of any shape, interpolated around the period. Raises CardError for an unknown
+        node.
+        """
         if node not in self.waves:
             raise CardError(f"the steady state of {self.target!r} has no node {node!r}")
         wave = self.waves[node]

@@ -93,13 +93,17 @@ class Target:
 
     def __post_init__(self) -> None:
         if self.encoding not in ENCODINGS:
-            raise CardError(f"target {self.name!r}: encoding {self.encoding!r} is unknown; known: {', '.join(ENCODINGS)}")
+            raise CardError(
+                f"target {self.name!r}: encoding {self.encoding!r} is unknown; known: {', '.join(ENCODINGS)}"
+            )
         for name, allowed in (("policies", POLICIES), ("strategies", STRATEGIES)):
             for value in getattr(self, name):
                 if value not in allowed:
                     raise CardError(f"target {self.name!r}: {value!r} is not one of {name} {', '.join(allowed)}")
         if set(self.injections) != set(KINDS):
-            raise CardError(f"target {self.name!r}: injections must be {', '.join(KINDS)}, got {', '.join(self.injections)}")
+            raise CardError(
+                f"target {self.name!r}: injections must be {', '.join(KINDS)}, got {', '.join(self.injections)}"
+            )
         if not 1e3 < self.frequency_Hz < 1e12:
             raise CardError(f"target {self.name!r}: frequency_Hz = {self.frequency_Hz} is outside 1e3..1e12")
 

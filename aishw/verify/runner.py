@@ -130,7 +130,7 @@ class Runner:
         from aishw.engines.spice_transistor import SpiceTransistor
 
         recorded = self._recorded(outside) if windows else None
-        steady = steady_of(self.design.target)
+        steady = steady_of(self.design.target, self.design.system.topology.fan_in)
         devices = SpiceTransistor(steady, windows=list(windows) or None, outside=recorded)
         return lambda rows, tell, cancel: devices.run(self.design, self.job, tell, cancel, rows)
 

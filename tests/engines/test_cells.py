@@ -13,7 +13,6 @@ TARGET = load_target("ring28")
 HEAD = f"* cells\n{model_text(TARGET.technology)}\n{cell_text(TARGET, 4, 2)}\nvdd vdd 0 0.9\n"
 
 
-
 def run(body: str, tran: str):  # type: ignore[no-untyped-def]
     return run_deck(f"{HEAD}{body}\n.options method=gear\n.tran {tran} uic\n.save all\n.end\n", time_limit_s=120).raw
 
@@ -54,7 +53,8 @@ def test_phase_detector_is_the_triangle_of_the_docstring(phase: float) -> None:
 @pytest.mark.parametrize("code", [-7, -1, 0, 4])
 def test_full_and_merged_couplers_give_the_same_current(code: int) -> None:
     """Both drive a held node from square taps: the mean currents over a half period agree to 2 %."""
-    taps = "vp p 0 pulse(0 0.9 1n 50p 50p 4.95n 10n)\nvn n 0 pulse(0.9 0 1n 50p 50p 4.95n 10n)\nvbn bn 0 0.36\nvbp bp 0 0.54\n"
+    taps = "vp p 0 pulse(0 0.9 1n 50p 50p 4.95n 10n)\nvn n 0 pulse(0.9 0 1n 50p 50p 4.95n 10n)\n"
+    taps += "vbn bn 0 0.36\nvbp bp 0 0.54\n"
     bits = " ".join("vdd 0" if code + 8 >> b & 1 else "0 vdd" for b in (3, 2, 1, 0))
     up, un = fixed_units(code, 4)
     full = run(f"{taps}vy y 0 0.45\nxc p n y {bits} bn bp vdd coupler", "20p 30n")

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from aishw.ais.system import System
 from aishw.ais.topology import grid
+from aishw.engines import deck_rails, deck_replay
 from aishw.engines import deck_transistor as deck
 from aishw.engines.chip import transistor_deck
 from aishw.engines.deck_reader import read_transistor
@@ -24,14 +25,20 @@ from aishw.lower.lower import lower
 
 WAVE = 0.45 * (1 + np.sin(2 * np.pi * np.arange(64) / 64))
 NODES = ("r0", "r1", "r2", "n", "p", "d1", "d2", "e1", "e2", "n.s", "n.t", "p.s", "p.t")
-STEADY = SteadyState("ring28", "tt", 300.15, "merged", Solver(), 1e8, 1.0, {n: WAVE for n in NODES}, {"r0": 1.0}, 0.3, "none", 0.0)
+STEADY = SteadyState(
+    "ring28", "tt", 300.15, "merged", Solver(), 1e8, 1.0, {n: WAVE for n in NODES}, {"r0": 1.0}, 0.3, "none", 0.0
+)
 
 
-def design(seed: int, *, height: int = 4, width: int = 5, segments: int = 3, bits: int = 4, policy: str = "array") -> Design:
+def design(
+    seed: int, *, height: int = 4, width: int = 5, segments: int = 3, bits: int = 4, policy: str = "array"
+) -> Design:
     rng = np.random.default_rng(seed)
     top = grid(height, width, "king8")
     terms = {name: rng.normal(0, 1, (segments, top.sites)) for name in ("shil", "reference")}
-    system = System("kurashil", top, rng.normal(0, 1, (segments, top.edges.shape[1])), terms, rng.uniform(0.3, 2, segments))
+    system = System(
+        "kurashil", top, rng.normal(0, 1, (segments, top.edges.shape[1])), terms, rng.uniform(0.3, 2, segments)
+    )
     return lower(system, load_target("ring28"), bits=bits, policy=policy)
 
 
@@ -40,8 +47,11 @@ def lines(text: str, start: str) -> list[str]:
 
 
 @given(
-    seed=st.integers(0, 10_000), segments=st.integers(1, 5), bits=st.integers(2, 6),
-    policy=st.sampled_from(["array", "chunk", "site"]), storage=st.sampled_from(["ideal", "latch"]),
+    seed=st.integers(0, 10_000),
+    segments=st.integers(1, 5),
+    bits=st.integers(2, 6),
+    policy=st.sampled_from(["array", "chunk", "site"]),
+    storage=st.sampled_from(["ideal", "latch"]),
 )
 @settings(max_examples=40, deadline=None)
 def test_round_trip(seed: int, segments: int, bits: int, policy: str, storage: str) -> None:
@@ -52,7 +62,9 @@ def test_round_trip(seed: int, segments: int, bits: int, policy: str, storage: s
     for kind in ("coupling", "shil", "reference"):
         assert np.array_equal(getattr(reading, kind), d.codes[kind]), kind
     assert np.array_equal(reading.trim, trim)
-    assert reading.starts_s.tolist() == deck.chunk_starts_s(d)[:-1].tolist()  # exactly: every digit is in the deck
+    assert (
+        reading.starts_s.tolist() == deck_rails.chunk_starts_s(d)[:-1].tolist()
+    )  # exactly: every digit is in the deck
     volts = d.target.injections["coupling"].bias_for(d.rate["coupling"])
     rail = reading.bias_V["bn"] if "bn" in reading.bias_V else reading.bias_V["bn_0"]
     assert rail.tolist() == volts[:, 0].tolist()
@@ -73,8 +85,8 @@ def test_one_edge_one_sign_one_chunk() -> None:
 
 def test_pattern_rail_is_high_in_its_chunks_only() -> None:
     d = design(1)
-    starts = deck.chunk_starts_s(d)
-    (line,) = deck.pattern_lines(d, [0b010])
+    starts = deck_rails.chunk_starts_s(d)
+    (line,) = deck_rails.pattern_lines(d, [0b010])
     times = np.array([float(w) for w in line.split("pwl(")[1].rstrip(")").split()])
     volts = np.interp([starts[0], starts[1] * 1.01, starts[2] * 0.99, starts[2] * 1.01], times[0::2], times[1::2])
     assert volts.tolist() == pytest.approx([0, 0.9, 0.9, 0])
@@ -124,7 +136,7 @@ def test_bad_requests() -> None:
 
 def test_wave_table_keeps_the_wave() -> None:
     wave = np.where(np.arange(1024) < 512, 0.9, 0.0) + 0.05 * np.sin(np.arange(1024) / 40)
-    points = np.array([float(w) for w in deck.wave_table(wave).split(",")])
+    points = np.array([float(w) for w in deck_replay.wave_table(wave).split(",")])
     grid_x = np.arange(1024) / 1024
     assert np.abs(np.interp(grid_x, points[0::2], points[1::2]) - wave).max() < 2.1e-3
     assert points.size / 2 < 300
@@ -133,7 +145,16 @@ def test_wave_table_keeps_the_wave() -> None:
 
 def test_chunk_deck_text_holds_no_foreign_command() -> None:
     d = design(6)
-    text = chunk_deck(d, 0, np.array([7]), STEADY.waves, frequency_Hz=1e8, shil_phase_rad=0.0,
-                      outside={int(j): np.array([0.1, 0.2]) for j in outside_sites(d, np.array([7]))}, solver=Solver(), stop_s=1e-7)
+    text = chunk_deck(
+        d,
+        0,
+        np.array([7]),
+        STEADY.waves,
+        frequency_Hz=1e8,
+        shil_phase_rad=0.0,
+        outside={int(j): np.array([0.1, 0.2]) for j in outside_sites(d, np.array([7]))},
+        solver=Solver(),
+        stop_s=1e-7,
+    )
     commands = {line.split()[0] for line in text.splitlines() if line.startswith(".")}
     assert commands <= {".subckt", ".ends", ".model", ".param", ".temp", ".options", ".tran", ".save", ".ic", ".end"}

@@ -1,0 +1,106 @@
+"""Everything outside the transistors of a deck: replayed taps, reference, 2 f clock, loads of couplers that are left
+out.
+Pure text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aishw.lower.design import Design
+from aishw.units import TWO_PI
+from aishw.units import spice_number as number
+
+
+def load_lines(design: Design, sites: NDArray[np.int64]) -> Iterator[str]:
+    """Capacitors on both taps of each PE for the couplers it drives outside the window, and for its wires."""
+    inside = np.zeros(design.system.sites, dtype=bool)
+    inside[sites] = True
+    driven, driving = design.system.topology.edges
+    missing = np.bincount(driving[~inside[driven]], minlength=inside.size)
+    circuit = design.target.circuit
+    for i in sites.tolist():
+        load = number(circuit["wire_F"] + missing[i] * circuit["tap_load_F"])
+        yield f"cp{i} p_{i} 0 {load}"
+        yield f"cn{i} n_{i} 0 {load}"
+
+
+def smoothed(wave: NDArray[np.float64], steps_per_cycle: int) -> NDArray[np.float64]:
+    """One period (M,), averaged twice over a solver step, so that fixed steps see an edge's area and time exactly.
+
+    Sampled as it is, an edge shorter than a step lands on one side or the other of a step: with 24 sources in phase
+    that
+    moved a PE by 0.05 rad a cycle (measured on `ring28`, 200 steps). Twice averaged, the samples' sum and first
+    moment do
+    not depend on where the steps fall.
+    """
+    harmonics = np.fft.rfftfreq(wave.size, 1 / wave.size)
+    return np.fft.irfft(np.fft.rfft(wave) * np.sinc(harmonics / steps_per_cycle) ** 2, wave.size)
+
+
+def wave_table(wave: NDArray[np.float64], tolerance_V: float = 2e-3) -> str:
+    """One period (M,) as the points of a pwl() over 0..1, without those that lie on a line between their neighbours."""
+    count = wave.size
+    height = np.append(wave, wave[0])
+    keep, first = [0], 0
+    while first < count:
+        last = first + 1
+        while last < count:
+            inner = np.arange(first + 1, last + 1)
+            line = height[first] + (height[last + 1] - height[first]) * (inner - first) / (last + 1 - first)
+            if np.abs(height[inner] - line).max() > tolerance_V:
+                break
+            last += 1
+        keep.append(last)
+        first = last
+    return ",".join(f"{number(k / count)},{number(float(height[k]))}" for k in keep)
+
+
+def replay_line(name: str, node: str, table: str, frequency_Hz: float, phase: str) -> str:
+    """A source that plays a tap's period at 2 pi f t + phase, phase being an expression of `time` in turns."""
+    turn = f"({number(frequency_Hz)}*time+{phase})"
+    return f"b{name} {node} 0 v=pwl({turn}-floor({turn}),{table})"
+
+
+def phase_expression(coefficients: NDArray[np.float64], scale: float, shift: float, turns: float = 0.0) -> str:
+    """A polynomial phase (rad) as turns: u = scale * time + shift, Horner's rule; `turns` is added."""
+    c = coefficients / TWO_PI
+    text = number(c[-1])
+    u = f"({number(scale)}*time+{number(shift)})"
+    for value in c[-2::-1]:
+        text = f"({number(value)}+{u}*{text})"
+    return f"({number(turns)}+{text})"
+
+
+def clock_wave(edge: float, supply_V: float, steps_per_cycle: int) -> NDArray[np.float64]:
+    """One period of the 2 f clock (1024,): it rises over the first `edge` of its period and falls half a period
+    later.
+    """
+    turn = np.arange(1024) / 1024
+    return smoothed(np.interp(turn, [0, edge, 0.5, 0.5 + edge, 1], [0, supply_V, supply_V, 0, 0]), steps_per_cycle // 2)
+
+
+def clock_lines(frequency_Hz: float, shil_phase_rad: float, wave: NDArray[np.float64], turns: float = 0.0) -> list[str]:
+    """The 2 f clock ck and its complement: ck rises where 2 theta + shil_phase is a whole turn."""
+    shape = wave_table(wave)
+    lines = []
+    for name, half in (("ck", 0.0), ("ckb", 0.5)):
+        phase = number((shil_phase_rad / TWO_PI + half + 2 * turns) % 1.0)
+        lines.append(replay_line(name, name, shape, 2 * frequency_Hz, phase))
+    return lines
+
+
+def reference_lines(
+    waves: dict[str, str], frequency_Hz: float, turns: float = 0.0, quadrature: bool = False
+) -> list[str]:
+    """The reference's taps p_ref, n_ref: a PE's own tap waves at phase 0; with `quadrature` also a quarter turn
+    ahead.
+    """
+    names = [("ref", turns % 1.0)] + ([("quad", (turns + 0.25) % 1.0)] if quadrature else [])
+    return [
+        replay_line(f"{tap}_{name}", f"{tap}_{name}", waves[tap], frequency_Hz, number(at))
+        for name, at in names
+        for tap in "pn"
+    ]

@@ -1,0 +1,94 @@
+"""Node voltages at time zero: a window that starts at given phases, and a chunk that goes on where the last one
+ended.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aishw.engines.ngspice import Result
+from aishw.errors import SimulatorError
+from aishw.hardware.steady import SteadyState
+from aishw.lower.design import Design
+from aishw.units import TWO_PI
+
+_BIAS = re.compile(r"(bn|bp|bs|en|ep)(_\d+)?\Z")
+PE_NODES = {
+    "r0": "r0_{}",
+    "r1": "r1_{}",
+    "r2": "r2_{}",
+    "n": "n_{}",
+    "p": "p_{}",
+    **{d: f"xp{{}}.{d}" for d in ("d1", "d2", "e1", "e2")},
+}
+
+
+def pe_voltages(sites: NDArray[np.int64], steady: SteadyState, phase_rad: NDArray[np.float64]) -> dict[str, float]:
+    """Voltages of the PEs' own nodes at time zero, from the steady state at the phases (N,) of all sites."""
+    volts: dict[str, float] = {}
+    for node, name in PE_NODES.items():
+        before, after = name.split("{}")
+        volts.update(zip([f"{before}{i}{after}" for i in sites.tolist()], steady.at(node, phase_rad[sites]).tolist()))
+    return volts
+
+
+def start_voltages(
+    design: Design, sites: NDArray[np.int64], steady: SteadyState, phase_rad: NDArray[np.float64]
+) -> dict[str, float]:
+    """Node voltages of a window of merged cells at time zero: its PEs, and the fingers of their couplers."""
+    volts = pe_voltages(sites, steady, phase_rad)
+    driven, driving = design.system.topology.edges
+    kept = np.isin(driven, sites)
+    names = [f"xc{i}_{j}" for i, j in zip(driven[kept].tolist(), driving[kept].tolist())] + [
+        f"xr{i}" for i in sites.tolist()
+    ]
+    phases = np.concatenate([phase_rad[driving[kept]], np.zeros(sites.size)])
+    for pin, tap in (("p", "n"), ("n", "p")):  # a coupler's p pin sits on its source's tap n (see deck_transistor)
+        for node in "st":
+            volts.update(zip([f"{name}.x{pin}.{node}" for name in names], steady.at(f"{tap}.{node}", phases).tolist()))
+    return volts
+
+
+def held_voltages(
+    lines: list[str], waves: Mapping[str, NDArray[np.float64]], phases: Mapping[str, float], clock_rad: float
+) -> dict[str, float]:
+    """Voltages at time zero of the nodes that sources hold. Without them `uic` starts the nodes at 0 V, and their
+    jump to
+    the source's value kicks every ring through the gate capacitances (measured: 0.8 rad).
+
+    lines: the deck's body. waves: one period each of taps "p" and "n" and of the clock "ck". phases: rad at time zero
+    by the
+    name of a tap pair ("ref", "12"). clock_rad: of the 2 f clock.
+    """
+    volts = {}
+    for line in lines:
+        if line[0] == "v":
+            words = line.replace("pwl(0 ", "").split()
+            volts[words[1]] = float(words[3])
+    for name, phase in phases.items():
+        for tap in "pn":
+            volts[f"{tap}_{name}"] = _at(waves[tap], phase)
+    for name, half in (("ck", 0.0), ("ckb", np.pi)):
+        volts[name] = _at(waves["ck"], clock_rad + half)
+    return volts
+
+
+def _at(wave: NDArray[np.float64], phase_rad: float) -> float:
+    return float(np.interp(phase_rad / TWO_PI * wave.size, np.arange(wave.size), wave, period=wave.size))
+
+
+def end_voltages(result: Result) -> dict[str, float]:
+    """Every node's last voltage, for the next chunk to start from; bias and clock nodes follow their own sources."""
+    volts = {}
+    for column, name in enumerate(result.raw.names):
+        node = name[2:-1] if name.startswith("v(") else name
+        if name.startswith("i(") or "#" in name or node in {"time", "vdd", "vm", "ck", "ckb"} or _BIAS.match(node):
+            continue
+        volts[node] = float(result.raw.values[-1, column])
+    if not volts:
+        raise SimulatorError("ngspice saved no node voltages, so the next chunk cannot start from them")
+    return volts
