@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 JUDGED = 4000  # images in a score
 _JUDGE_SEED = 1000
-_FINE_TAU = 0.05  # with RK4, 2e-4 rad from the exact solution on the shipped digits
+_FINE_TAU = 0.05  # with RK4, on the shipped 4-bit digits: 8e-5 rad rms, 7e-3 at worst, from a step of 0.01
 
 
 @dataclass(frozen=True)
