@@ -63,7 +63,7 @@ def transistor_deck(
     volts = held_voltages(body, {**taps, "ck": clock}, phases, steady.shil_phase_rad)
     volts |= {"vdd": technology.supply_V, "vm": design.target.circuit["shil_low_V"]}
     volts |= pe_voltages(sites, steady, np.asarray(x0, dtype=np.float64))
-    start = [f".ic {' '.join(f'v({n})={number(v)}' for n, v in part)}" for part in _parts(list(volts.items()), 40)]
+    start = deck_replay.start_lines(volts)
     shown = "all" if save == "all" else " ".join(f"v(r0_{i})" for i in sites) + " i(vdd)"
     return deck.chip_deck(
         design,
@@ -109,7 +109,3 @@ def _outside(
             terms[k] = f"{texts[k]}*u(time-{gate}){closing}"
         expressions[site] = f"({'+'.join(terms)})"
     return expressions
-
-
-def _parts(items: list[tuple[str, float]], size: int) -> list[list[tuple[str, float]]]:
-    return [items[k : k + size] for k in range(0, len(items), size)]

@@ -4,7 +4,8 @@ Pure text."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,10 +22,10 @@ def load_lines(design: Design, sites: NDArray[np.int64]) -> Iterator[str]:
     driven, driving = design.system.topology.edges
     missing = np.bincount(driving[~inside[driven]], minlength=inside.size)
     circuit = design.target.circuit
-    for i in sites.tolist():
-        load = number(circuit["wire_F"] + missing[i] * circuit["tap_load_F"])
-        yield f"cp{i} p_{i} 0 {load}"
-        yield f"cn{i} n_{i} 0 {load}"
+    loads = {m: number(circuit["wire_F"] + m * circuit["tap_load_F"]) for m in np.unique(missing[sites]).tolist()}
+    for i, m in zip(sites.tolist(), missing[sites].tolist()):
+        yield f"cp{i} p_{i} 0 {loads[m]}"
+        yield f"cn{i} n_{i} 0 {loads[m]}"
 
 
 def smoothed(wave: NDArray[np.float64], steps_per_cycle: int) -> NDArray[np.float64]:
@@ -42,8 +43,14 @@ def smoothed(wave: NDArray[np.float64], steps_per_cycle: int) -> NDArray[np.floa
 
 def wave_table(wave: NDArray[np.float64], tolerance_V: float = 2e-3) -> str:
     """One period (M,) as the points of a pwl() over 0..1, without those that lie on a line between their neighbours."""
-    count = wave.size
-    height = np.append(wave, wave[0])
+    return _table(np.ascontiguousarray(wave, dtype=np.float64).tobytes(), tolerance_V)
+
+
+@lru_cache(maxsize=64)
+def _table(wave: bytes, tolerance_V: float) -> str:
+    height = np.frombuffer(wave)
+    count = height.size
+    height = np.append(height, height[0])
     keep, first = [0], 0
     while first < count:
         last = first + 1
@@ -56,6 +63,14 @@ def wave_table(wave: NDArray[np.float64], tolerance_V: float = 2e-3) -> str:
         keep.append(last)
         first = last
     return ",".join(f"{number(k / count)},{number(float(height[k]))}" for k in keep)
+
+
+def start_lines(volts: Mapping[str, float], in_a_line: int = 40) -> list[str]:
+    """`.ic` lines of node voltages. Raises ValueError for NaN and infinities."""
+    if not np.isfinite(np.fromiter(volts.values(), dtype=np.float64)).all():
+        raise ValueError("a start voltage is not finite")
+    entries = [f"v({node})={volt!r}" for node, volt in volts.items()]
+    return [f".ic {' '.join(entries[k : k + in_a_line])}" for k in range(0, len(entries), in_a_line)]
 
 
 def replay_line(name: str, node: str, table: str, frequency_Hz: float, phase: str) -> str:

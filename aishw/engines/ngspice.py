@@ -81,7 +81,7 @@ def run_deck(
     deck: str,
     *,
     simulator: Simulator | None = None,
-    files: Mapping[str, str] = {},  # noqa: B006 (read only)
+    files: Mapping[str, str] = {},
     ngbehavior: str | None = None,
     time_limit_s: float = 600.0,
     memory_limit_GiB: float = 8.0,

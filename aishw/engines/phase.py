@@ -6,9 +6,9 @@ the n-th crossing t_n
     phase(t_n) = crossing_phase_rad + 2 pi n - 2 pi f t_n.
 
 Accuracy of `crossing_phase`, asserted in the tests with phases that swing 1 rad over 40 cycles: smooth waves with 100
-points a cycle 1e-6 rad between the crossings and 1e-4 rad at all `at_s`, also off the wave's middle; a square-like
-wave (rise time 2 % of the period) with 100 even points a cycle 1e-2 rad, and 1e-3 rad with 4 points or more on the
-edge, which a simulator's own step control gives. White noise of rms v gives about v / |dw/dphase| per crossing.
+points a cycle 1e-5 rad between the outer crossings and 3e-4 rad in the period before and after them, whatever the
+threshold and the harmonics; a square-like wave (rise time 2 % of the period) 1e-2 rad with 100 points a cycle and 2e-3
+rad with 200, so that 4 fall on an edge. White noise of rms v gives about v / |dw/dphase| per crossing.
 """
 
 from __future__ import annotations
@@ -76,25 +76,32 @@ def fundamental_phase(
 ) -> NDArray[np.float64]:
     """Phase of the fundamental, A sin(2 pi f t + phase - sine_phase_rad), by demodulation: (T, K) or (T,), unwrapped.
 
-    z(t) = 1/T^2 * (box of one period, twice) * w exp(-2 pi i f t), integrated by splines on the uneven samples. A
-    cross-check of `crossing_phase`: equal to 1e-4 rad for a slowly modulated sine; for other shapes they differ by the
-    phase between the fundamental and the crossing, which is constant. The window reaches a period to each side; within
-    a period of either end it is moved inside. Raises SimulatorError for a wave shorter than three periods.
+    The wave times exp(-2 pi i f t) is averaged over a sliding period twice (b2) and three times (b3); z = 3 b2 - 2 b3
+    takes out the second-order smoothing of the phase. Integrals are those of a spline through the uneven samples.
+    A cross-check of `crossing_phase`: for a modulated sine both agree to 2e-4 rad (1 rad over 40 cycles); for other
+    shapes they differ by the phase between the fundamental and the crossing, which is constant. Raises SimulatorError
+    for times less than 1.5 periods from either end, and where there is no fundamental.
     """
     from scipy.interpolate import CubicSpline
 
     time, waves = _columns(time_s, wave_V)
     at = np.atleast_1d(np.asarray(at_s, dtype=np.float64))
     period = 1 / frequency_Hz
-    if time[-1] - time[0] < 3 * period:
-        raise SimulatorError(f"a wave of {(time[-1] - time[0]) * frequency_Hz:.3g} periods is too short to demodulate; give 3")
+    if at.min() < time[0] + 1.5 * period or at.max() > time[-1] - 1.5 * period:
+        raise SimulatorError(
+            f"demodulation needs 1.5 periods on either side: {time[0] + 1.5 * period:.6g} .. "
+            f"{time[-1] - 1.5 * period:.6g} s, asked for {at.min():.6g} .. {at.max():.6g} s"
+        )
     turn = np.exp(-1j * TWO_PI * frequency_Hz * time)
-    centre = np.clip(at, time[0] + period * 1.001, time[-1] - period * 1.001)
     columns = []
     for k in range(waves.shape[1]):
         wave = waves[:, k] - np.trapezoid(waves[:, k], time) / (time[-1] - time[0])
-        twice = CubicSpline(time, wave * turn).antiderivative(2)
-        z = (twice(centre + period) - 2 * twice(centre) + twice(centre - period)) / period**2
+        spline = CubicSpline((time - time[0]) / period, wave * turn)
+        once, twice = spline.antiderivative(2), spline.antiderivative(3)
+        x = (at - time[0]) / period
+        b2 = once(x + 1) - 2 * once(x) + once(x - 1)
+        b3 = twice(x + 1.5) - 3 * twice(x + 0.5) + 3 * twice(x - 0.5) - twice(x - 1.5)
+        z = 3 * b2 - 2 * b3
         if not (np.abs(z) > 1e-3 * np.ptp(wave)).all():
             raise SimulatorError(f"signal {k} has no fundamental at {frequency_Hz:.6g} Hz: it does not oscillate there")
         columns.append(np.unwrap(np.angle(1j * z)))

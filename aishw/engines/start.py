@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from itertools import takewhile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,12 +61,12 @@ def held_voltages(
     jump to
     the source's value kicks every ring through the gate capacitances (measured: 0.8 rad).
 
-    lines: the deck's body. waves: one period each of taps "p" and "n" and of the clock "ck". phases: rad at time zero
+    lines: the deck's body, rails before PEs. waves: one period each of taps "p" and "n" and of the clock "ck". phases: rad at time zero
     by the
     name of a tap pair ("ref", "12"). clock_rad: of the 2 f clock.
     """
     volts = {}
-    for line in lines:
+    for line in takewhile(lambda line: not line.startswith("xp"), lines):
         if line[0] == "v":
             words = line.replace("pwl(0 ", "").split()
             volts[words[1]] = float(words[3])

@@ -26,7 +26,6 @@ from aishw.hardware.solver import Solver
 from aishw.hardware.steady import SteadyState
 from aishw.lower.design import Design
 from aishw.units import TWO_PI
-from aishw.units import spice_number as number
 
 LARGEST_DEGREE = 14
 FIT_RAD = 2e-4
@@ -66,6 +65,8 @@ class Window:
 
 def outside_sites(design: Design, sites: NDArray[np.int64]) -> NDArray[np.int64]:
     """Sites outside the window that drive a site in it."""
+    if sites.size == design.system.sites:
+        return np.empty(0, dtype=np.int64)
     driven, driving = design.system.topology.edges
     drivers = np.unique(driving[np.isin(driven, sites)])
     return drivers[~np.isin(drivers, sites)]
@@ -138,10 +139,7 @@ def chunk_deck(
     }
     held = held_voltages(lines, {**taps, "ck": clock}, phases, 2 * TWO_PI * turns + shil_phase_rad)
     held |= {"vdd": vdd, "vm": design.target.circuit["shil_low_V"]}
-    start = [
-        f".ic {' '.join(chunk)}"
-        for chunk in _chunks([f"v({n})={number(v)}" for n, v in (held | dict(start_V or {})).items()], 40)
-    ]
+    start = deck_replay.start_lines(held | dict(start_V or {}))
     return deck.chip_deck(
         design,
         lines,
@@ -154,9 +152,6 @@ def chunk_deck(
         save=save,
     )
 
-
-def _chunks(items: list[str], size: int) -> list[list[str]]:
-    return [items[k : k + size] for k in range(0, len(items), size)]
 
 
 @dataclass(frozen=True, eq=False)
