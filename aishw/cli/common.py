@@ -61,8 +61,9 @@ def target_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def lower_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """How a system is put onto a target: --bits, --policy, --strategy, --clip."""
+    """How a system is put onto a target: --bits, --policy, --strategy, --clip, --stretch."""
     for option in (
+        click.option("--stretch", default=1.0, show_default=True, type=float, help="Cycles, over the fewest possible."),
         click.option(
             "--clip", default="maximum", show_default=True, help="Where full scale lies: maximum, mse, sigma3."
         ),

@@ -18,7 +18,7 @@ from aishw.cli import common
 @common.json_option
 def command(
     checkpoint: str, target: str, corner: str | None, temperature: float | None, bits: int, policy: str, strategy: str,
-    clip: str, out: Path, force: bool, as_json: bool,
+    clip: str, stretch: float, out: Path, force: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Quantises CHECKPOINT to the codes that a target holds, and writes a run file."""
     from aishw import store
@@ -28,7 +28,7 @@ def command(
     check_output(out, force)
     system = common.load_system(checkpoint)
     card = common.load_target(target, corner, temperature)
-    design = lower(system, card, bits=bits, policy=policy, strategy=strategy, clip=clip)
+    design = lower(system, card, bits=bits, policy=policy, strategy=strategy, clip=clip, stretch=stretch)
     store.save_design(out, design, overwrite=force)
     line = design.timeline
     if as_json:

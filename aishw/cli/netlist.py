@@ -60,7 +60,8 @@ def command(
         trace, job = _recorded(run_file, outside, image) if places else (None, None)
         x0 = job.x0[image] if job else draw_start(design.system, image + 1, seed)[image]
         text = transistor_deck(
-            design, steady_of(design.target, design.system.topology.fan_in), x0, window=places[0] if places else None, outside=trace, image=image,
+            design, steady_of(design.target, design.system.topology.fan_in), x0,
+            window=places[0] if places else None, outside=trace, image=image,
             storage="latch" if chip else "ideal", bias="dac" if chip else "ideal", readout=chip,
         )  # fmt: skip
     write_whole(out, text, overwrite=force)

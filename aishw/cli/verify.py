@@ -29,8 +29,8 @@ from aishw.cli import common
 @common.json_option
 def command(
     checkpoint: str, target: str, corner: str | None, temperature: float | None, bits: int, policy: str, strategy: str,
-    clip: str, images: int, behavioural_images: int, seed: int, windows: tuple[str, ...], window_site: str,
-    no_window: bool, window_limit_rad: float | None, image_limit_rad: float | None, out: Path, resume: bool,
+    clip: str, stretch: float, images: int, behavioural_images: int, seed: int, windows: tuple[str, ...],
+    window_site: str, no_window: bool, window_limit_rad: float | None, image_limit_rad: float | None, out: Path, resume: bool,
     force: bool, as_json: bool,
 ) -> int:  # fmt: skip
     """Takes CHECKPOINT down the ladder on a target and writes a report. Exits 1 if a check fell short."""
@@ -45,7 +45,7 @@ def command(
         images, seed, behavioural_images, chosen, window_site, window_limit_rad=window_limit_rad,
         image_limit_rad=image_limit_rad,
     )  # fmt: skip
-    design = lower(system, card, bits=bits, policy=policy, strategy=strategy, clip=clip)
+    design = lower(system, card, bits=bits, policy=policy, strategy=strategy, clip=clip, stretch=stretch)
     common.keep(out / "run.h5")
     with common.stages() as tell:
         done = verify(

@@ -119,7 +119,11 @@ class Runner:
         return sorted(traces, key=lambda trace: int(trace.images[0]))
 
     def _ode(self, engine: str) -> One:
-        raise NotImplementedError
+        from aishw.engines.ode import OdeEngine
+
+        solver = {"ode-float": ("trained", "exact"), "ode-euler": ("trained", "euler"), "ode": ("codes", "exact")}
+        ode = OdeEngine(*solver[engine])
+        return lambda rows, tell, cancel: ode.run(self.design, self.job, tell, images=rows)
 
     def _spice(self, engine: str, windows: Sequence[Window], outside: str) -> One:
         if engine == "spice-behavioural":

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from problems import random_system, tiny_kurashil
+
 from aishw import store
 from aishw.ais import checkpoint
-from problems import random_system, tiny_kurashil
 
 
 @pytest.fixture
@@ -65,11 +66,11 @@ def test_lower_writes_the_design_of_the_checkpoint(here, aishw):
 def test_sample_draws_the_images(here, aishw):
     from PIL import Image
 
-    assert aishw("sample", "./tiny.pt", "--images", "6", "--columns", "3", "--upscale", "2", "-o", "a.png").code == 0
-    assert aishw("sample", "./tiny.pt", "--images", "6", "--columns", "3", "--upscale", "2", "-o", "b.png").code == 0
+    sample = ["sample", "./tiny.pt", "--images", "6", "--columns", "3", "--upscale", "2"]
+    assert aishw(*sample, "-o", "a.png").code == 0 and aishw(*sample, "-o", "b.png").code == 0
     assert Image.open("a.png").size[0] > Image.open("a.png").size[1]
     assert Path("a.png").read_bytes() == Path("b.png").read_bytes()
-    aishw("sample", "./tiny.pt", "--images", "6", "--columns", "3", "--upscale", "2", "--seed", "1", "-o", "b.png", "--force")
+    assert aishw(*sample, "--seed", "1", "-o", "b.png", "--force").code == 0
     assert Path("a.png").read_bytes() != Path("b.png").read_bytes()
 
 
@@ -158,6 +159,8 @@ def test_an_import_that_cannot_be_is_one_line(here, aishw):
     (["--target", "ring28", "--policy", "nosuch"], "nosuch"),
     (["--target", "ring28", "--strategy", "nosuch"], "nosuch"),
     (["--target", "ring28", "--clip", "nosuch"], "nosuch"),
+    (["--target", "ring28", "--stretch", "0.5"], "stretch"),
+    (["--target", "ring28", "--stretch", "nan"], "stretch"),
 ])  # fmt: skip
 def test_a_target_or_wish_that_is_not_there_is_one_line(here, aishw, command, options, word):
     Path("bad.toml").write_text("name = ")
@@ -181,8 +184,8 @@ def test_outputs_are_refused_before_any_work(run_file, aishw, command, monkeypat
     def too_far(*arguments, **named):
         raise AssertionError("work was begun")
 
-    for place in ("aishw.ais.checkpoint.load", "aishw.train.train", "aishw.train.settings_from", "aishw.store.load_design"):
-        monkeypatch.setattr(place, too_far)
+    for place in ("ais.checkpoint.load", "train.train", "train.settings_from", "store.load_design"):
+        monkeypatch.setattr(f"aishw.{place}", too_far)
     Path("there.h5").write_text("mine")
     aishw(*command, "there.h5").one_line("there.h5", "exists")
     assert Path("there.h5").read_text() == "mine"
