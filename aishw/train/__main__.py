@@ -1,4 +1,4 @@
-"""`python -m aishw.train RECIPE.toml OUT.pt`: trains in one process and shows how far it is; run it again to go on."""
+"""`python -m aishw.train RECIPE.toml OUT.pt [--force]`: trains in one process and shows how far it is; run it again to go on."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from aishw.train.settings import read_recipe
 
 def main(arguments: list[str]) -> int:
     """0 when the checkpoint is written, 2 with one line for bad input, 130 when interrupted."""
-    if len(arguments) != 2:
-        print("usage: python -m aishw.train RECIPE.toml OUT.pt", file=sys.stderr)
+    force = "--force" in arguments
+    names = [argument for argument in arguments if argument != "--force"]
+    if len(names) != 2:
+        print("usage: python -m aishw.train RECIPE.toml OUT.pt [--force]", file=sys.stderr)
         return 2
-    recipe, out = arguments
+    recipe, out = names
+    command = f"python -m aishw.train {recipe} {out}"
     try:
-        trained = train(read_recipe(recipe), out, _show, command=f"python -m aishw.train {recipe} {out}")
+        trained = train(read_recipe(recipe), out, _show, command=command, overwrite=force)
     except AishwError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -145,6 +145,8 @@ def test_the_module_runs_a_recipe_and_refuses_in_one_line(tmp_path, capsys):
     recipe.write_text('steps = 2\nheight = 8\nwidth = 8\nneighbourhood = "king8"\nsegments = 1\nbatch = 4\n')
     assert main([str(recipe), str(tmp_path / "out.pt")]) == 0
     assert "FD(pixel)" in capsys.readouterr().out and (tmp_path / "out.pt").exists()
+    assert main([str(recipe), str(tmp_path / "out.pt"), "--force"]) == 0
+    capsys.readouterr()
     for arguments in ([str(recipe), str(tmp_path / "out.pt")], [str(tmp_path / "none.toml"), "x.pt"], []):
         assert main(arguments) == 2
         assert len(capsys.readouterr().err.strip().splitlines()) == 1
