@@ -32,10 +32,11 @@ _OWN = {"deck.cir", "out.raw", "log.txt", ".spiceinit"}
 
 @dataclass(frozen=True)
 class Simulator:
-    """An ngspice binary and its major version."""
+    """An ngspice binary, its major version, and whether it has the KLU solver (`.options klu`)."""
 
     path: Path
     version: int
+    klu: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,14 +58,14 @@ def find_simulator(path: Path | str | None = None) -> Simulator:
         raise SimulatorError(f"ngspice was not found ({wanted!r}); {WAY_OUT}")
     resolved = Path(found).resolve()
     stamp = resolved.stat()
-    simulator = Simulator(resolved, _version(resolved, stamp.st_mtime_ns, stamp.st_size))
+    simulator = Simulator(resolved, *_version(resolved, stamp.st_mtime_ns, stamp.st_size))
     if simulator.version < OLDEST:
         raise SimulatorError(f"ngspice {simulator.version} at {found} is too old; aishw needs {OLDEST} or newer: {WAY_OUT}")
     return simulator
 
 
 @lru_cache
-def _version(path: Path, mtime_ns: int, size: int) -> int:
+def _version(path: Path, mtime_ns: int, size: int) -> tuple[int, bool]:
     try:
         done = subprocess.run(
             [str(path), "--version"], capture_output=True, timeout=20, text=True, errors="replace", stdin=subprocess.DEVNULL
@@ -74,7 +75,7 @@ def _version(path: Path, mtime_ns: int, size: int) -> int:
     found = re.search(r"ngspice-(\d+)", done.stdout + done.stderr)
     if found is None:
         raise SimulatorError(f"{path} is not ngspice: --version says nothing like 'ngspice-39'; {WAY_OUT}")
-    return int(found.group(1))
+    return int(found.group(1)), "KLU" in done.stdout
 
 
 def run_deck(
