@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from threading import Event
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from aishw import store
 from aishw.calibrate.shipped import steady_of
 from aishw.engines.base import Job, Trace
+from aishw.engines.executor import run_all
 from aishw.engines.window import Window
 from aishw.errors import CompareError, StoreError
 from aishw.lower.design import Design
@@ -95,7 +96,7 @@ class Runner:
         return np.concatenate(groups) if groups else np.arange(top.sites)
 
     def _all(self, one: One, parts: list[list[int]], tell: Tell) -> list[Trace]:
-        cancel, done, traces = Event(), [0.0] * len(parts), []
+        cancel, done = Event(), [0.0] * len(parts)
 
         def part(k: int) -> Trace:
             def share(fraction: float) -> None:
@@ -104,33 +105,27 @@ class Runner:
 
             return one(parts[k], share, cancel)
 
-        with ThreadPoolExecutor(min(self.workers, len(parts))) as pool:
-            waiting = [pool.submit(part, k) for k in range(len(parts))]
-            try:
-                for each in as_completed(waiting):
-                    traces.append(each.result())
-                    store.add_trace(self.run_file, traces[-1], self.job, overwrite=self.overwrite)
-            except BaseException:
-                cancel.set()
-                for each in waiting:
-                    each.cancel()
-                raise
+        def keep(k: int, trace: Trace) -> None:
+            store.add_trace(self.run_file, trace, self.job, overwrite=self.overwrite)
+
+        calls = [partial(part, k) for k in range(len(parts))]
+        traces = run_all(calls, min(self.workers, len(parts)), on_result=keep, cancel=cancel)
         tell(1.0)
-        return sorted(traces, key=lambda trace: int(trace.images[0]))
+        return traces
 
     def _ode(self, engine: str) -> One:
         from aishw.engines.ode import OdeEngine
 
-        solver = {"ode-float": ("trained", "exact"), "ode-euler": ("trained", "euler"), "ode": ("codes", "exact")}
-        ode = OdeEngine(*solver[engine])
-        return lambda rows, tell, cancel: ode.run(self.design, self.job, tell, images=rows)
+        weights, method = "realised" if engine == "ode" else "float", "euler" if engine == "ode-euler" else "dop853"
+        ode = OdeEngine(weights, method)
+        return lambda rows, tell, cancel: ode.run(self.design, self.job, tell, cancel, rows)
 
     def _spice(self, engine: str, windows: Sequence[Window], outside: str) -> One:
         if engine == "spice-behavioural":
             from aishw.engines.spice_behavioural import SpiceBehavioural
 
             whole = SpiceBehavioural()
-            return lambda rows, tell, cancel: whole.run(self.design, self.job, tell, cancel=cancel, images=rows)
+            return lambda rows, tell, cancel: whole.run(self.design, self.job, tell, cancel, rows)
         from aishw.engines.spice_transistor import SpiceTransistor
 
         recorded = self._recorded(outside) if windows else None
