@@ -1,4 +1,4 @@
-"""`python -m aishw.train RECIPE.toml OUT.pt [--force]`: trains in one process and shows how far it is; run it again to go on."""
+"""`python -m aishw.train RECIPE.toml OUT.pt [--force]`: trains and shows how far it is; run it again to go on."""
 
 from __future__ import annotations
 
