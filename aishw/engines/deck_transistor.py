@@ -67,6 +67,15 @@ def chip_deck(
     return "\n".join(lines)
 
 
+def check_encoding(design: Design) -> None:
+    """Raises DeckError for a target whose couplers are not offset binary: there are no cells for it yet."""
+    if design.target.encoding != "offset":
+        raise DeckError(
+            f"target {design.target.name!r} writes codes as {design.target.encoding}; transistor decks know offset only, "
+            "use the behavioural level"
+        )
+
+
 def full_body(
     design: Design,
     *,
@@ -82,6 +91,7 @@ def full_body(
     on
     every visible site. Raises DeckError for an unknown storage or bias.
     """
+    check_encoding(design)
     if storage not in STORAGES or bias not in BIASES:
         raise DeckError(f"storage {storage!r}, bias {bias!r}: known are {', '.join(STORAGES)} and {', '.join(BIASES)}")
     system, bits, segments = design.system, design.bits, design.system.segments
@@ -182,6 +192,7 @@ def merged_body(
     design: Design, segment: int, sites: NDArray[np.int64], trim: NDArray[np.int64] | None = None
 ) -> Iterator[str]:
     """The window's PEs with every coupler and injection as its fixed-code equivalent, for one chunk."""
+    check_encoding(design)
     step, half = unit(design.bits), 2 ** (design.bits - 1)
     inside = np.zeros(design.system.sites, dtype=bool)
     inside[sites] = True

@@ -134,6 +134,13 @@ def test_bad_requests() -> None:
         transistor_deck(d, STEADY, np.zeros(20), trim=np.full(20, 512))
 
 
+def test_an_encoding_without_cells_is_refused() -> None:
+    d = design(5)
+    signed = replace(d, target=replace(d.target, encoding="sign_magnitude"))
+    with pytest.raises(DeckError, match="writes codes as sign_magnitude"):
+        transistor_deck(signed, STEADY, np.zeros(20))
+
+
 def test_wave_table_keeps_the_wave() -> None:
     wave = np.where(np.arange(1024) < 512, 0.9, 0.0) + 0.05 * np.sin(np.arange(1024) / 40)
     points = np.array([float(w) for w in deck_replay.wave_table(wave).split(",")])
