@@ -108,7 +108,7 @@ def verify(
 
 
 def _steps(runner: Runner, plan: Plan, tell: Tell) -> tuple[list[Step], Sensitivity]:
-    everything = list(range(plan.images))
+    everything, step_tau = list(range(plan.images)), runner.design.system.step_tau
 
     def at(stage: str) -> Callable[[float], None]:
         return lambda fraction: tell(stage, fraction)
@@ -118,7 +118,7 @@ def _steps(runner: Runner, plan: Plan, tell: Tell) -> tuple[list[Step], Sensitiv
 
     steps = [
         Step("equation", "the trained equation in continuous time", whole("ode-float", everything)),
-        Step("Euler steps", "the step of the trained solver", whole("ode-euler", everything)),
+        Step("Euler steps", f"plain Euler at the trained step of {step_tau:g} tau", whole("ode-euler", everything)),
         Step("codes", "quantisation and clipping", whole("ode", everything), above="equation"),
     ]
     growth = sensitivity(runner.exact, runner.job.x0[: min(4, plan.images)])
