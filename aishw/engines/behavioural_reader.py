@@ -16,7 +16,6 @@ from aishw.engines.deck_behavioural import LETTER, SUBCIRCUIT, Clock, full_scale
 from aishw.errors import DeckError
 
 NUMBER = r"(-?[0-9][0-9.]*(?:e[+-]?[0-9]+)?)"
-_KIND = {letter: kind for kind, letter in LETTER.items()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +42,9 @@ def read_behavioural(text: str) -> BehaviouralDeck:
     segments = tau_s.size
     levels = {kind: _levels(lines, kind) for kind in LETTER}
     scales = {kind: _scales(lines, kind, segments) for kind in LETTER}
-    starts = [re.fullmatch(rf"Cs(\d+) s(\d+) 0 \{{tref\}} ic={NUMBER}", line) for line in lines if line.startswith("Cs")]
+    starts = [
+        re.fullmatch(rf"Cs(\d+) s(\d+) 0 \{{tref\}} ic={NUMBER}", line) for line in lines if line.startswith("Cs")
+    ]
     x0 = np.array([float(found[3]) for found in starts if found])
     if not x0.size or any(m is None or int(m[1]) != i or int(m[2]) != i for i, m in enumerate(starts)):
         raise DeckError("a behavioural deck has one line `Cs<i> s<i> 0 {tref} ic=<phase>` for each site, in order")
@@ -81,7 +82,7 @@ def _float(word: str) -> float:
 def _times(lines: list[str]) -> tuple[NDArray[np.float64], Clock]:
     rows = _params(lines, r"tau\d+")
     if not rows or any(list(row) != [f"{n}{k}" for n in ("tau", *"mben")] for k, row in enumerate(rows)):
-        raise DeckError("a behavioural deck has one line `.param tau<k>= m<k>= b<k>= e<k>= n<k>=` for each chunk, in order")
+        raise DeckError("a behavioural deck has one `.param tau<k>= m<k>= b<k>= e<k>= n<k>=` for each chunk")
     table = np.array([[_float(word) for word in row.values()] for row in rows])
     return table[:, 0].copy(), Clock(*(table[:, k].copy() for k in range(1, 5)))
 
@@ -112,7 +113,8 @@ def _unit_lines(
     """Sites (2, W) or (1, W), groups (W,) and codes (S, W) of all units of a kind."""
     letter, name = LETTER[kind], SUBCIRCUIT[kind]
     nodes = r"(\d+)_(\d+) s(\d+) s(\d+)" if kind == "coupling" else r"(\d+) s(\d+)"
-    pattern = re.compile(rf"X{letter}{nodes} {name}(\d+)" + "".join(rf" k{k}={letter}([pn])(\d+)" for k in range(segments)))
+    coded = "".join(rf" k{k}={letter}([pn])(\d+)" for k in range(segments))
+    pattern = re.compile(rf"X{letter}{nodes} {name}(\d+){coded}")
     ends = 2 if kind == "coupling" else 1
     rows = []
     for line in lines:
@@ -120,9 +122,10 @@ def _unit_lines(
             continue
         found = pattern.fullmatch(line)
         words = found.groups() if found else ()
-        if not words or words[:ends] != words[ends : 2 * ends] or any(int(q) >= levels for q in words[2 * ends + 2 :: 2]):
+        signs, sizes = words[2 * ends + 1 :: 2], [int(q) for q in words[2 * ends + 2 :: 2]]
+        if not words or words[:ends] != words[ends : 2 * ends] or max(sizes) >= levels:
             raise DeckError(f"{line[:80]!r} is not a {name} of a behavioural deck with {segments} chunks")
-        signed = [int(q) if sign == "p" else -int(q) for sign, q in zip(words[2 * ends + 1 :: 2], words[2 * ends + 2 :: 2])]
+        signed = [q if sign == "p" else -q for sign, q in zip(signs, sizes)]
         rows.append([*map(int, words[ends : 2 * ends + 1]), *signed])
     table = np.array(rows, dtype=np.int64).reshape(len(rows), ends + 1 + segments).T
     return table[:ends].copy(), table[ends].copy(), table[ends + 1 :].astype(np.int8)
@@ -135,9 +138,10 @@ def _check_rest(lines: list[str], deck: BehaviouralDeck, scales: dict[str, list[
         known.update(level_lines(kind, deck.levels[kind]))
         for g, row in enumerate(rows):
             known.update([*full_scale_line(kind, g, row), *subcircuit(kind, g, deck.clock)])
-    units = tuple(f"X{letter}" for letter in _KIND) + ("Cs", ".param tau")
+    units = ("Xc", "Xh", "Xr", "Cs", ".param tau")
     stop = float(deck.clock.fall_s[-1])
-    tail = (r"\.save( v\(s\d+\))+", r"\.options [a-z0-9=.+\- ]+", rf"\.tran {NUMBER} {re.escape(repr(stop))} 0 {NUMBER} uic")
+    transient = rf"\.tran {NUMBER} {re.escape(repr(stop))} 0 {NUMBER} uic"
+    tail = (r"\.save( v\(s\d+\))+", r"\.options [a-z0-9=.+\- ]+", transient)
     for line in lines:
         if line in known or line.startswith(units) or any(re.fullmatch(each, line) for each in tail):
             continue

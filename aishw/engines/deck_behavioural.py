@@ -56,7 +56,7 @@ class BehaviouralSolver:
 
 @dataclass(frozen=True, eq=False)
 class Clock:
-    """When chunks act, all (S,) in seconds: `rise` where an edge begins, `begin`, `end`, `fall` where the drive is 0 again."""
+    """When chunks act, all (S,) seconds: the first edge starts at `rise`, the drive is 0 again at `fall`."""
 
     rise_s: NDArray[np.float64]
     begin_s: NDArray[np.float64]
@@ -74,7 +74,7 @@ class Clock:
         return np.where(run < up, early, np.where(left < down, late, begin + run))
 
 
-def clock(design: Design, segments: Sequence[int] | None = None) -> Clock:
+def clock(design: Design, segments: ArrayLike | None = None) -> Clock:
     """The chunks of a deck, one after the other with the timeline's gaps; what comes before the first is left out."""
     at = _chosen(design, segments)
     run = (design.seconds_per_tau * design.system.duration_tau)[at]
@@ -168,7 +168,7 @@ def level_lines(kind: str, levels: NDArray[np.float64]) -> list[str]:
     ]
 
 
-def _chosen(design: Design, segments: Sequence[int] | None) -> NDArray[np.int64]:
+def _chosen(design: Design, segments: ArrayLike | None) -> NDArray[np.int64]:
     return np.arange(design.system.segments) if segments is None else np.asarray(segments, dtype=np.int64)
 
 

@@ -103,16 +103,17 @@ class DaskExecutor:
         progress: Progress | None = None,
         on_result: OnResult[T] | None = None,
     ) -> list[T]:
-        """See `Executor.run_all`. Raises SimulatorError if dask.distributed is missing or the cluster does not answer."""
+        """See `Executor.run_all`. Raises SimulatorError without dask.distributed and if no scheduler answers."""
         try:
             from distributed import Client, as_completed
         except ImportError:
-            raise SimulatorError("dask.distributed is not installed; `pip install 'aishw[farm]'`, or run locally") from None
+            way_out = "`pip install 'aishw[farm]'`, or run locally"
+            raise SimulatorError(f"dask.distributed is not installed; {way_out}") from None
         try:
             local = {"n_workers": self.workers, "threads_per_worker": 1, "dashboard_address": None}
             client = Client(self.address, timeout="20s") if self.address else Client(processes=True, **local)
         except OSError as error:
-            raise SimulatorError(f"no Dask scheduler answers at {self.address!r} ({error}); start one or run locally") from None
+            raise SimulatorError(f"no Dask scheduler at {self.address!r} ({error}); start one or run locally") from None
         results: dict[int, T] = {}
         with client:
             futures = [client.submit(call, pure=False) for call in calls]

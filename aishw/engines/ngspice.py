@@ -6,6 +6,7 @@ must stand in a `.spiceinit` in the run folder; `-D` does nothing and more threa
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -19,14 +20,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-import numpy as np
-
-from aishw.engines.rawfile import Raw, last_time_s, layout, read_raw
+from aishw.engines.ngspice_failure import copy_run, kept, read_log, waveforms
+from aishw.engines.rawfile import Raw, last_time_s, layout
 from aishw.errors import SimulatorError
 
 OLDEST = 39
 WAY_OUT = "install ngspice (`make demo` does, or `apt-get install ngspice`) or set AISHW_NGSPICE to its path"
-KEPT_RUNS = 20  # failed runs kept in the cache; older ones go
 _OWN = {"deck.cir", "out.raw", "log.txt", ".spiceinit"}
 
 
@@ -50,6 +49,16 @@ class Result:
     simulator: Simulator
 
 
+@dataclass(frozen=True)
+class _End:
+    """How a process ended: its exit code (negative: a signal), and why it was killed ("" if it was not)."""
+
+    code: int
+    killed: str
+    cpu_s: float
+    wall_s: float
+
+
 def find_simulator(path: Path | str | None = None) -> Simulator:
     """ngspice at `path`, else at $AISHW_NGSPICE, else on PATH. Raises SimulatorError if missing or older than 39."""
     wanted = str(path or os.environ.get("AISHW_NGSPICE") or "ngspice")
@@ -60,7 +69,7 @@ def find_simulator(path: Path | str | None = None) -> Simulator:
     stamp = resolved.stat()
     simulator = Simulator(resolved, *_version(resolved, stamp.st_mtime_ns, stamp.st_size))
     if simulator.version < OLDEST:
-        raise SimulatorError(f"ngspice {simulator.version} at {found} is too old; aishw needs {OLDEST} or newer: {WAY_OUT}")
+        raise SimulatorError(f"ngspice {simulator.version} at {found} is too old, {OLDEST} is needed; {WAY_OUT}")
     return simulator
 
 
@@ -68,7 +77,12 @@ def find_simulator(path: Path | str | None = None) -> Simulator:
 def _version(path: Path, mtime_ns: int, size: int) -> tuple[int, bool]:
     try:
         done = subprocess.run(
-            [str(path), "--version"], capture_output=True, timeout=20, text=True, errors="replace", stdin=subprocess.DEVNULL
+            [str(path), "--version"],
+            capture_output=True,
+            timeout=20,
+            text=True,
+            errors="replace",
+            stdin=subprocess.DEVNULL,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise SimulatorError(f"{path} does not answer --version ({type(error).__name__}); {WAY_OUT}") from error
@@ -107,26 +121,36 @@ def run_deck(
     if ngbehavior is not None and not re.fullmatch(r"[a-z]{1,12}", ngbehavior):
         raise SimulatorError(f"ngbehavior {ngbehavior!r} is not a compatibility mode; use letters, like 'hsa'")
     stop_s = transient_end_s(deck)
-    folder = Path(tempfile.mkdtemp(prefix="aishw-"))
+    try:
+        if keep is not None:
+            keep.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix="aishw-"))
+    except OSError as error:
+        raise SimulatorError(
+            f"no folder for a run of ngspice: {error}; free the disk or choose another folder"
+        ) from error
     try:
         try:
             _write(folder, deck, files, ngbehavior)
-            code, cpu_s, wall_s, verdict = _spend(
-                folder, simulator, stop_s, time_limit_s, memory_limit_GiB, cancel, progress
-            )
-            log = (folder / "log.txt").read_text(errors="replace")
-            raw = _judge(folder, log, code, verdict, stop_s, memory_limit_GiB)
+            end = _spend(folder, simulator, stop_s, time_limit_s, memory_limit_GiB, cancel, progress)
+            log = read_log(folder / "log.txt")
+            raw = waveforms(folder / "out.raw", log, end.code, end.killed, stop_s, memory_limit_GiB)
         except SimulatorError as error:
-            raise _kept(folder, error, files) from None
+            cancelled = cancel is not None and cancel.is_set()
+            raise (error if cancelled else kept(folder, error, list(files))) from None
         except OSError as error:
-            raise _kept(folder, SimulatorError(f"ngspice could not be run: {error}"), files) from error
+            raise kept(folder, SimulatorError(f"ngspice could not be run: {error}"), list(files)) from error
         if progress:
             progress(1.0)
-        return Result(raw, log, cpu_s, wall_s, simulator)
+        return Result(raw, log, end.cpu_s, end.wall_s, simulator)
     finally:
-        if keep is not None:
-            _copy(folder, keep, [*files, "out.raw"])
-        shutil.rmtree(folder, ignore_errors=True)
+        try:
+            if keep is not None:
+                copy_run(folder, keep, [*files, "out.raw"])
+        except OSError as error:
+            raise SimulatorError(f"a run could not be kept in {keep}: {error}; choose another folder") from error
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def transient_end_s(deck: str) -> float:
@@ -152,10 +176,14 @@ def _write(folder: Path, deck: str, files: Mapping[str, str], ngbehavior: str | 
 
 
 def _spend(
-    folder: Path, simulator: Simulator, stop_s: float, time_limit_s: float, memory_limit_GiB: float,
-    cancel: threading.Event | None, progress: Callable[[float], None] | None,
-) -> tuple[int, float, float, str]:
-    """Exit code (negative: a signal), processor seconds, wall seconds, and why it was killed ("" if it was not)."""
+    folder: Path,
+    simulator: Simulator,
+    stop_s: float,
+    time_limit_s: float,
+    memory_limit_GiB: float,
+    cancel: threading.Event | None,
+    progress: Callable[[float], None] | None,
+) -> _End:
     # `ulimit` in sh, because a preexec_fn is not safe beside threads. HOME: a user's own .spiceinit must not interfere.
     limit_KiB = int(memory_limit_GiB * 1024 * 1024)
     command = ["/bin/sh", "-c", 'ulimit -c 0; ulimit -v "$1"; shift; exec "$@"', "sh", str(limit_KiB)]
@@ -164,21 +192,27 @@ def _spend(
     begun = time.monotonic()
     with open(folder / "log.txt", "wb") as log:
         process = subprocess.Popen(
-            command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+            command,
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    verdict, pause_s, shape, told = "", 0.001, None, 0.0
+    killed, pause_s, shape, told = "", 0.001, None, 0.0
     try:
         while True:
             pid, status, usage = os.wait4(process.pid, os.WNOHANG)
             if pid:
                 process.returncode = os.waitstatus_to_exitcode(status)
-                return process.returncode, usage.ru_utime + usage.ru_stime, time.monotonic() - begun, verdict
-            if not verdict and cancel is not None and cancel.is_set():
-                verdict = "was cancelled"
-            elif not verdict and time.monotonic() - begun > time_limit_s:
-                verdict = f"ran past its time limit of {time_limit_s:g} s; simulate less or raise the limit"
-            if verdict:
+                spent = usage.ru_utime + usage.ru_stime
+                return _End(process.returncode, killed, spent, time.monotonic() - begun)
+            if not killed and cancel is not None and cancel.is_set():
+                killed = "was cancelled"
+            elif not killed and time.monotonic() - begun > time_limit_s:
+                killed = f"ran past its time limit of {time_limit_s:g} s; simulate less or raise the limit"
+            if killed:
                 _kill(process.pid)
             elif progress and time.monotonic() - begun > told + 0.2:
                 told = time.monotonic() - begun
@@ -194,80 +228,5 @@ def _spend(
 
 
 def _kill(group: int) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(group, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
-
-
-def _judge(folder: Path, log: str, code: int, verdict: str, stop_s: float, memory_limit_GiB: float) -> Raw:
-    """The waveforms, or why there are none."""
-    if verdict:
-        raise SimulatorError(f"ngspice {verdict}", tail=_tail(log))
-    reasons = (
-        (r"can't allocate|out of memory|malloc.*error|bad_alloc", f"ran out of memory (limit {memory_limit_GiB:g} GiB)"),
-        (r"rawfile write error|no space left|disk full", f"could not write its raw file: the disk under {folder.parent} is full"),
-        (r"timestep too small", "stopped: timestep too small"),
-        (r"singular matrix", "met a singular matrix: a node without a path to ground, or sources in a loop"),
-        (r"there aren't any circuits loaded|no circuit loaded|error on line|fatal error", "refused the deck"),
-    )
-    for pattern, reason in reasons:
-        found = re.search(pattern, log, re.IGNORECASE)
-        if found:
-            line = log[log.rfind("\n", 0, found.start()) + 1 :].split("\n", 1)[0].strip()
-            detail = f" ({line[:160]})" if reason.startswith(("stopped", "met")) else ""
-            detail = f" ({_first_error(log)})" if reason == "refused the deck" else detail
-            raise SimulatorError(f"ngspice {reason}{detail}", tail=_tail(log))
-    if code < 0:
-        name = signal.Signals(-code).name if -code in set(signal.Signals) else str(-code)
-        why = "; the system kills what runs it out of memory" if name == "SIGKILL" else ""
-        raise SimulatorError(f"ngspice crashed ({name}){why}; memory limit {memory_limit_GiB:g} GiB", tail=_tail(log))
-    if code:
-        raise SimulatorError(f"ngspice failed with exit code {code} ({_first_error(log)})", tail=_tail(log))
-    try:
-        raw = read_raw(folder / "out.raw")
-    except SimulatorError as error:
-        raise SimulatorError(str(error), tail=_tail(log)) from None
-    if raw.time_s[-1] < stop_s * (1 - 1e-9):
-        raise SimulatorError(f"ngspice stopped at {raw.time_s[-1]:.6g} s of {stop_s:.6g} s", tail=_tail(log))
-    if not np.isfinite(raw.values).all():
-        column = int(np.argmax(~np.isfinite(raw.values).all(axis=0)))
-        raise SimulatorError(f"ngspice returned NaN or infinite values for {raw.names[column]}", tail=_tail(log))
-    return raw
-
-
-def _first_error(log: str) -> str:
-    lines = [line.strip() for line in log.splitlines() if line.strip()]
-    for k, line in enumerate(lines):
-        if "error" in line.lower():
-            return " ".join(lines[k : k + 2])[:160]
-    return lines[-1][:160] if lines else "no output"
-
-
-def _tail(log: str, lines: int = 15) -> str:
-    return "\n".join([line for line in log.splitlines() if line.strip()][-lines:])
-
-
-def _copy(folder: Path, into: Path, names: list[str]) -> None:
-    into.mkdir(parents=True, exist_ok=True)
-    for name in ["deck.cir", "log.txt", ".spiceinit", *names]:
-        if (folder / name).exists():
-            shutil.copy2(folder / name, into / name)
-
-
-def _kept(folder: Path, error: SimulatorError, files: Mapping[str, str]) -> SimulatorError:
-    """The same error with the deck and the log put aside, and the folder named in its line."""
-    if "was cancelled" in str(error):
-        return error
-    own = os.environ.get("AISHW_KEEP")
-    home = Path(own) if own else Path(os.path.expanduser("~")) / ".cache" / "aishw" / "failed"
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-        into = Path(tempfile.mkdtemp(prefix=time.strftime("run-%Y%m%d-%H%M%S-"), dir=home))
-        _copy(folder, into, list(files))
-        if not own:
-            for old in sorted(home.glob("run-*"))[:-KEPT_RUNS]:
-                shutil.rmtree(old, ignore_errors=True)
-    except OSError:
-        return SimulatorError(f"{error}; its deck could not be kept under {home}", tail=error.tail)
-    return SimulatorError(f"{error}; deck and log are in {into}", kept=into, tail=error.tail)

@@ -37,9 +37,9 @@ _TOGETHER = 200_000  # states solved in one go: more images share a call, but no
 class OdeEngine:
     """Engine `ode-float`, `ode-euler` or `ode`.
 
-    which: "float" runs the system as trained, "realised" what the design's codes stand for. method: "dop853" (exact), or
-    fixed steps of `step_tau` (default: the step the system was trained with). A job with noise needs fixed steps, and is
-    run with Euler's (Euler-Maruyama) where the method is dop853; the trace's settings say so.
+    which: "float" runs the system as trained, "realised" what the design's codes stand for. method: "dop853" (exact),
+    or fixed steps of `step_tau` (default: the step the system was trained with). A job with noise needs fixed steps,
+    and is run with Euler's (Euler-Maruyama) where the method is dop853; the trace's settings say so.
     """
 
     which: str = "float"
@@ -140,7 +140,8 @@ def right_hand_side(system: System) -> Callable[[Floats], Floats]:
     from scipy.sparse import csr_array
 
     family, sites = FAMILIES[system.family], system.sites
-    matrix = csr_array((system.coupling[0], tuple(system.topology.edges)), shape=(sites, sites)) if family.coupled else None
+    edges = tuple(system.topology.edges)
+    matrix = csr_array((system.coupling[0], edges), shape=(sites, sites)) if family.coupled else None
     terms = {name: value[0][:, None] if value.ndim == 2 else value[0] for name, value in system.terms.items()}
 
     def phases(x: Floats) -> Floats:
@@ -190,7 +191,13 @@ def _exact(own: System, x0: Floats, inside: Floats, tell: Progress) -> tuple[Flo
 
 
 def _stepped(
-    own: System, x0: Floats, inside: Floats, method: str, step_tau: float, generator: torch.Generator | None, tell: Progress
+    own: System,
+    x0: Floats,
+    inside: Floats,
+    method: str,
+    step_tau: float,
+    generator: torch.Generator | None,
+    tell: Progress,
 ) -> tuple[Floats, Floats]:
     """The same by fixed steps that start with the segment, as in training; between them the state is a straight line
     (for Euler that is the step itself), so asking for more samples never changes a result."""

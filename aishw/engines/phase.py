@@ -28,8 +28,8 @@ def rising_crossings(
 ) -> list[NDArray[np.float64]]:
     """Times of the rising threshold crossings of each signal (P, K), found between samples by a local cubic.
 
-    A crossing counts once the wave has passed from a tenth of its swing below the threshold to a tenth above it; several
-    crossings on that way (noise) are averaged. Raises SimulatorError for a wave that stays on one side.
+    A crossing counts once the wave has passed from a tenth of its swing below the threshold to a tenth above it;
+    several crossings on that way (noise) are averaged. Raises SimulatorError for a wave that stays on one side.
     """
     time, waves = _columns(time_s, wave_V)
     thresholds = np.broadcast_to(np.asarray(threshold_V, dtype=np.float64), waves.shape[1:])
@@ -49,7 +49,7 @@ def crossing_phase(
 
     threshold_V and crossing_phase_rad: one number or (K,). near_rad: one number or (K,), the phase expected at the
     first of `at_s`; it picks the whole turns (default: the first phase lies in [-pi, pi)).
-    A cubic spline carries the phase between the crossings and beyond the outer ones, by one period at most.
+    A cubic spline carries the phase between the crossings and beyond the outer ones, by about a period at most.
     Raises SimulatorError for a wave with fewer than 4 crossings, one that misses or gains a cycle against
     `frequency_Hz`, and for times further than a period outside the crossings.
     """
@@ -130,12 +130,14 @@ def frequency(
     return np.array(values), np.array(errors)
 
 
-def _columns(time_s: NDArray[np.float64], wave_V: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _columns(
+    time_s: NDArray[np.float64], wave_V: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     time = np.asarray(time_s, dtype=np.float64)
     waves = np.asarray(wave_V, dtype=np.float64)
     waves = waves[:, None] if waves.ndim == 1 else waves
     if waves.shape[0] != time.size or time.size < 4:
-        raise SimulatorError(f"{time.size} times and waves {waves.shape} do not fit; expected (points,) and (points, signals)")
+        raise SimulatorError(f"{time.size} times and waves {waves.shape} do not fit; expected (P,) and (P, signals)")
     fresh = np.concatenate([[True], np.diff(time) > 0])  # a simulator may print a breakpoint twice
     return time[fresh], waves[fresh]
 
@@ -145,7 +147,9 @@ def _shaped(columns: NDArray[np.float64], wave_V: NDArray[np.float64]) -> NDArra
 
 
 def _too_few(signal: int, count: int) -> str:
-    return f"signal {signal} crosses its threshold {count} times; {FEWEST} are needed: it does not oscillate, or simulate longer"
+    return (
+        f"signal {signal} crosses its threshold {count} times, {FEWEST} are needed; does it oscillate? simulate longer"
+    )
 
 
 def _check_cycles(times: NDArray[np.float64], frequency_Hz: float, at: NDArray[np.float64], signal: int) -> None:
@@ -158,7 +162,7 @@ def _check_cycles(times: NDArray[np.float64], frequency_Hz: float, at: NDArray[n
             f"signal {signal} takes {cycles[worst]:.3g} cycles of {frequency_Hz:.6g} Hz between two crossings at "
             f"{times[worst]:.6g} s; expected 0.5 to 1.5: it loses cycles, or the frequency is wrong"
         )
-    period = 1.0001 / frequency_Hz
+    period = 1.25 / frequency_Hz  # a slowing wave's own period is longer
     if at.min() < times[0] - period or at.max() > times[-1] + period:
         raise SimulatorError(
             f"signal {signal} has crossings from {times[0]:.6g} to {times[-1]:.6g} s; its phase was asked at "
@@ -172,7 +176,9 @@ def _spline(times: NDArray[np.float64], phases: NDArray[np.float64], at: NDArray
     return np.asarray(CubicSpline(times, phases)(at))
 
 
-def _crossings(time: NDArray[np.float64], wave: NDArray[np.float64], threshold: float, signal: int) -> NDArray[np.float64]:
+def _crossings(
+    time: NDArray[np.float64], wave: NDArray[np.float64], threshold: float, signal: int
+) -> NDArray[np.float64]:
     level = wave - threshold
     band = HYSTERESIS * min(level.max(), -level.min())
     if not band > 0:
@@ -206,9 +212,7 @@ def _cubic_roots(time: NDArray[np.float64], level: NDArray[np.float64], at: NDAr
     low, high = np.zeros(at.size), np.ones(at.size)
     for _ in range(48):  # the cubic meets both samples, so the bracket holds
         middle = (low + high) / 2
-        value = d[:, 0] + (middle - x[:, 0]) * (
-            d[:, 1] + (middle - x[:, 1]) * (d[:, 2] + (middle - x[:, 2]) * d[:, 3])
-        )
+        value = d[:, 0] + (middle - x[:, 0]) * (d[:, 1] + (middle - x[:, 1]) * (d[:, 2] + (middle - x[:, 2]) * d[:, 3]))
         rising = value < 0
         low, high = np.where(rising, middle, low), np.where(rising, high, middle)
     return time[at] + (low + high) / 2 * unit[:, 0]

@@ -65,7 +65,7 @@ def read_raw(path: Path) -> Raw:
             length = points * len(names) * 8
             if points < 1 or start + length > size:
                 raise SimulatorError(
-                    f"raw file {path.name!r} is truncated: {(size - start) // (8 * max(len(names), 1))} points behind a header "
+                    f"raw file {path.name!r} is truncated: {(size - start) // (8 * len(names))} points behind a header "
                     f"that says {points}; the run did not finish or the disk is full"
                 )
             plot = (header, names, start, points)
@@ -74,8 +74,8 @@ def read_raw(path: Path) -> Raw:
     header, names, start, points = plot
     if "complex" in header.get("flags", "") or names[0] != "time":
         raise SimulatorError(
-            f"raw file {path.name!r} holds {header.get('plotname', 'an unknown plot')!r} ({header.get('flags', '')}) over "
-            f"{names[0]!r}; expected a real transient over time"
+            f"raw file {path.name!r} holds {header.get('plotname', 'an unknown plot')!r} ({header.get('flags', '')}) "
+            f"over {names[0]!r}; expected a real transient over time"
         )
     table = np.fromfile(path, dtype="<f8", count=points * len(names), offset=start).reshape(points, len(names))
     return Raw(names[1:], np.ascontiguousarray(table[:, 0]), table[:, 1:])
@@ -110,7 +110,9 @@ def _header(stream, name: str) -> tuple[dict[str, str], tuple[str, ...]]:  # typ
         if text.strip() == "Binary:" and listing:
             wanted = header.get("no. variables", "")
             if not header.get("no. points", "").isdigit() or wanted != str(len(names)) or not names:
-                raise SimulatorError(f"raw file {name!r} has a damaged header: {wanted or 'no'} variables, {len(names)} names")
+                raise SimulatorError(
+                    f"raw file {name!r} has a damaged header: {wanted or 0} variables, {len(names)} names"
+                )
             return header, tuple(names)
         if text.strip() == "Values:" and listing:
             raise SimulatorError(f"raw file {name!r} is ASCII; aishw reads binary ones (unset filetype)")
