@@ -32,6 +32,7 @@ COMMANDS = {
     "verify": "aishw.cli.verify",
     "sample": "aishw.cli.sample",
     "train": "aishw.cli.train",
+    "calibrate": "aishw.cli.calibrate",
 }
 
 
@@ -84,7 +85,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except AishwError as error:
         return _say(str(error))
     except KeyboardInterrupt as error:
-        place = kept.get("place")
+        place = kept["place"] if os.path.exists(kept.get("place", "")) else None
         _say("interrupted; " + (f"what was computed is kept in {place}" if place else "nothing was written"))
         return TERMINATED if "SIGTERM" in error.args else INTERRUPTED
     except BrokenPipeError:  # `aishw inspect ... | head`

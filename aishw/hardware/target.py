@@ -35,6 +35,8 @@ class Injection:
             object.__setattr__(self, name, value)
             if value.ndim != 1 or value.size < 2 or not (np.diff(value) > 0).all():
                 raise CardError(f"an injection's {name} must be a rising list, got {value.tolist()}")
+        if self.rate[0] <= 0:
+            raise CardError(f"an injection's rates must be above 0, got {self.rate[0]}")
         if self.bias_V.size != self.rate.size:
             raise CardError("an injection needs as many rates as bias voltages")
 

@@ -101,13 +101,15 @@ def test_a_bug_is_one_line_with_a_log_that_has_the_traceback(aishw, fails, monke
         aishw("inspect")
 
 
-def test_an_interrupt_says_what_is_kept(aishw, fails):
+def test_an_interrupt_says_what_is_kept(aishw, fails, tmp_path):
     fails(KeyboardInterrupt())
     answer = aishw("inspect")
     assert answer.code == 130 and answer.err.strip() == "aishw: interrupted; nothing was written"
-    fails(KeyboardInterrupt(), place="report/run.h5")
+    fails(KeyboardInterrupt(), place=tmp_path / "run.h5")
+    assert "nothing was written" in aishw("inspect").err  # it was not made yet
+    (tmp_path / "run.h5").write_text("x")
     answer = aishw("inspect")
-    assert answer.code == 130 and answer.err.strip().endswith("what was computed is kept in report/run.h5")
+    assert answer.code == 130 and answer.err.strip().endswith(f"what was computed is kept in {tmp_path / 'run.h5'}")
 
 
 @pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

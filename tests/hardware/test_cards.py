@@ -42,7 +42,7 @@ def test_corner_and_temperature_reach_the_models() -> None:
     ("old", "new", "says"),
     [
         ('name = "ring28"', "", "lacks the field 'name'"),
-        ("height = 56", 'height = "x"', "height must be a number"),
+        ("height = 56", 'height = "x"', "height must be a whole number"),
         ('encoding = "offset"', 'encoding = "grey"', "encoding 'grey'"),
         ("[injection.shil]", "[injection.shill]", "injections must be"),
         ('technology = "generic28"', 'technology = "nowhere"', "unknown technology"),
