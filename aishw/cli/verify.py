@@ -30,8 +30,8 @@ from aishw.cli import common
 def command(
     checkpoint: str, target: str, corner: str | None, temperature: float | None, bits: int, policy: str, strategy: str,
     clip: str, stretch: float, images: int, behavioural_images: int, seed: int, windows: tuple[str, ...],
-    window_site: str, no_window: bool, window_limit_rad: float | None, image_limit_rad: float | None, out: Path, resume: bool,
-    force: bool, as_json: bool,
+    window_site: str, no_window: bool, window_limit_rad: float | None, image_limit_rad: float | None, out: Path,
+    resume: bool, force: bool, as_json: bool,
 ) -> int:  # fmt: skip
     """Takes CHECKPOINT down the ladder on a target and writes a report. Exits 1 if a check fell short."""
     from aishw.lower.lower import lower

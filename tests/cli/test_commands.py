@@ -179,12 +179,13 @@ def test_a_system_that_a_target_cannot_hold_is_one_line(here, aishw):
     ["sample", "./tiny.pt", "-o"],
     ["netlist", "run.h5", "--level", "behavioural", "-o"],
     ["train", "digits", "-o"],
+    ["calibrate", "ring28", "-o"],
 ])  # fmt: skip
 def test_outputs_are_refused_before_any_work(run_file, aishw, command, monkeypatch):
     def too_far(*arguments, **named):
         raise AssertionError("work was begun")
 
-    for place in ("ais.checkpoint.load", "train.train", "train.settings_from", "store.load_design"):
+    for place in ("cli.common.load_system", "cli.common.load_target", "train.train", "store.load_design"):
         monkeypatch.setattr(f"aishw.{place}", too_far)
     Path("there.h5").write_text("mine")
     aishw(*command, "there.h5").one_line("there.h5", "exists")
@@ -254,6 +255,13 @@ def test_a_netlist_window_needs_a_trace_and_a_place_on_the_grid(run_file, aishw)
 def test_a_training_that_cannot_be_is_one_line(here, aishw, options, words):
     aishw("train", *options, "-o", "out.pt").one_line(*words)
     assert not Path("out.pt").exists()
+
+
+def test_a_calibration_of_nothing_is_one_line(here, aishw):
+    aishw("calibrate", "nosuch", "-o", "out.h5").one_line("nosuch", "ring28")
+    aishw("calibrate", "ring28", "--corner", "nosuch", "-o", "out.h5").one_line("nosuch")
+    aishw("calibrate", "ring28", "--fan-in", "99", "-o", "out.h5").one_line("--fan-in")
+    assert not Path("out.h5").exists()
 
 
 def test_a_checkpoint_of_no_known_kind_is_refused_before_training(here, aishw):
