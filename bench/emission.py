@@ -1,4 +1,4 @@
-"""The transistor deck of a 56x56 array (24 couplings, 4 bits, 4 chunks): seconds and memory, and PySpice's objects beside it.
+"""The transistor deck of a 56x56 array (24 couplings, 4 bits, 4 chunks): seconds, memory, and PySpice's objects beside it.
 
     .venv/bin/python bench/emission.py            both run in this process, processor seconds
     .venv/bin/python bench/emission.py --load     also load the deck into ngspice (minutes, several GB)
@@ -100,7 +100,8 @@ def load(text: str) -> None:
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
     loaded = "the deck is loaded" in run.stdout
     print(
-        f"ngspice {simulator.version}            {'loads it' if loaded else 'FAILS'}: {time.perf_counter() - begin:.0f} s, "
+        f"ngspice {simulator.version}            {'loads it' if loaded else 'FAILS'}: "
+        f"{time.perf_counter() - begin:.0f} s, "
         f"{used.ru_maxrss / 2**20:.1f} GB"
     )
 

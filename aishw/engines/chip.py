@@ -43,11 +43,11 @@ def transistor_deck(
     """
     top = design.system.topology
     sites = np.arange(top.sites) if window is None else window.sites(top.height, top.width)
-    technology, steps = design.target.technology, steady.solver.steps_per_cycle
-    taps = {tap: deck_replay.smoothed(steady.waves[tap], steps) for tap in ("p", "n")}
+    technology = design.target.technology
+    taps = {tap: deck_replay.smoothed(steady.waves[tap]) for tap in ("p", "n")}
     tables = {tap: deck_replay.wave_table(wave) for tap, wave in taps.items()}
     f = steady.full_frequency_Hz or steady.frequency_Hz
-    clock = deck_replay.clock_wave(design.target.circuit["clock_edge"], technology.supply_V, steps)
+    clock = deck_replay.clock_wave(design.target.circuit["clock_edge"], technology.supply_V)
     starts = deck_rails.chunk_starts_s(design)
     body = list(deck.full_body(design, storage=storage, bias=bias, trim=trim, sites=sites, readout=readout))
     body += deck_replay.load_lines(design, sites)

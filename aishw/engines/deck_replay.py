@@ -28,14 +28,14 @@ def load_lines(design: Design, sites: NDArray[np.int64]) -> Iterator[str]:
         yield f"cn{i} n_{i} 0 {loads[m]}"
 
 
-def smoothed(wave: NDArray[np.float64], steps_per_cycle: int) -> NDArray[np.float64]:
-    """One period (M,), averaged twice over a solver step, so that fixed steps see an edge's area and time exactly.
+REPLAY_STEPS = 200
 
-    Sampled as it is, an edge shorter than a step lands on one side or the other of a step: with 24 sources in phase
-    that
-    moved a PE by 0.05 rad a cycle (measured on `ring28`, 200 steps). Twice averaged, the samples' sum and first
-    moment do
-    not depend on where the steps fall.
+
+def smoothed(wave: NDArray[np.float64], steps_per_cycle: int = REPLAY_STEPS) -> NDArray[np.float64]:
+    """One period (M,), averaged twice over a period / `steps_per_cycle`, which keeps each edge's area and time.
+
+    A tap's own edge (60 ps of 10 ns on `ring28`) costs the step control many steps in each of up to 48 sources; twice
+    averaged it takes 100 ps. A finger answers within 1.3 ns, so only area and time of an edge reach the ring.
     """
     harmonics = np.fft.rfftfreq(wave.size, 1 / wave.size)
     return np.fft.irfft(np.fft.rfft(wave) * np.sinc(harmonics / steps_per_cycle) ** 2, wave.size)
@@ -89,12 +89,12 @@ def phase_expression(coefficients: NDArray[np.float64], scale: float, shift: flo
     return f"({number(turns)}+{text})"
 
 
-def clock_wave(edge: float, supply_V: float, steps_per_cycle: int) -> NDArray[np.float64]:
+def clock_wave(edge: float, supply_V: float) -> NDArray[np.float64]:
     """One period of the 2 f clock (1024,): it rises over the first `edge` of its period and falls half a period
     later.
     """
     turn = np.arange(1024) / 1024
-    return smoothed(np.interp(turn, [0, edge, 0.5, 0.5 + edge, 1], [0, supply_V, supply_V, 0, 0]), steps_per_cycle // 2)
+    return smoothed(np.interp(turn, [0, edge, 0.5, 0.5 + edge, 1], [0, supply_V, supply_V, 0, 0]), REPLAY_STEPS // 2)
 
 
 def clock_lines(frequency_Hz: float, shil_phase_rad: float, wave: NDArray[np.float64], turns: float = 0.0) -> list[str]:

@@ -71,8 +71,8 @@ def check_encoding(design: Design) -> None:
     """Raises DeckError for a target whose couplers are not offset binary: there are no cells for it yet."""
     if design.target.encoding != "offset":
         raise DeckError(
-            f"target {design.target.name!r} writes codes as {design.target.encoding}; transistor decks know offset only, "
-            "use the behavioural level"
+            f"target {design.target.name!r} writes codes as {design.target.encoding}; transistor decks know offset "
+            "only, use the behavioural level"
         )
 
 
@@ -135,7 +135,11 @@ def full_body(
 
 
 def _coupler_lines(
-    driven: NDArray[np.int64], driving: NDArray[np.int64], words: NDArray[np.int64], segments: int, rails: dict[int, str]
+    driven: NDArray[np.int64],
+    driving: NDArray[np.int64],
+    words: NDArray[np.int64],
+    segments: int,
+    rails: dict[int, str],
 ) -> Iterator[str]:
     """Coupler lines on switched rails, the bulk of a chip deck, put together from texts per site and per pattern: five
     times faster than formatting each line.

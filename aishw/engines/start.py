@@ -61,9 +61,8 @@ def held_voltages(
     jump to
     the source's value kicks every ring through the gate capacitances (measured: 0.8 rad).
 
-    lines: the deck's body, rails before PEs. waves: one period each of taps "p" and "n" and of the clock "ck". phases: rad at time zero
-    by the
-    name of a tap pair ("ref", "12"). clock_rad: of the 2 f clock.
+    lines: the deck's body, rails before PEs. waves: one period each of taps "p" and "n" and of the clock "ck". phases: rad
+    at time zero by the name of a tap pair ("ref", "12"). clock_rad: of the 2 f clock.
     """
     volts = {}
     for line in takewhile(lambda line: not line.startswith("xp"), lines):

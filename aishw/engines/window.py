@@ -116,10 +116,10 @@ def chunk_deck(
     outside: power coefficients in u = 2 t / stop - 1 for each outside site. turns: the reference's phase at the start.
     start_V: node voltages at time zero.
     """
-    taps = {tap: deck_replay.smoothed(steady_waves[tap], solver.steps_per_cycle) for tap in ("p", "n")}
+    taps = {tap: deck_replay.smoothed(steady_waves[tap]) for tap in ("p", "n")}
     tables = {tap: deck_replay.wave_table(wave) for tap, wave in taps.items()}
     vdd = design.target.technology.supply_V
-    clock = deck_replay.clock_wave(design.target.circuit["clock_edge"], vdd, solver.steps_per_cycle)
+    clock = deck_replay.clock_wave(design.target.circuit["clock_edge"], vdd)
     body = (
         deck.full_body(design, trim=trim, sites=sites)
         if cells == "full"

@@ -14,10 +14,10 @@ from aishw.engines.pyspice_circuit import to_pyspice
 from aishw.errors import DeckError
 
 pytest.importorskip("PySpice")
-from test_deck_transistor import STEADY, design  # noqa: E402
+from test_deck_transistor import STEADY, design
 
-from aishw.engines.chip import transistor_deck  # noqa: E402
-from aishw.engines.window import Window, chunk_deck, outside_sites  # noqa: E402
+from aishw.engines.chip import transistor_deck
+from aishw.engines.window import Window, chunk_deck, outside_sites
 
 
 def window_text() -> str:
@@ -54,7 +54,8 @@ def test_every_element_is_there_once() -> None:
 
 def test_codes_survive_the_way_through_pyspice() -> None:
     d = design(8)
-    back = read_transistor(str(to_pyspice(transistor_deck(d, STEADY, np.zeros(20)))).replace("\nX", "\nx").replace("\nV", "\nv"))
+    text = str(to_pyspice(transistor_deck(d, STEADY, np.zeros(20))))
+    back = read_transistor(text.replace("\nX", "\nx").replace("\nV", "\nv"))
     assert np.array_equal(back.coupling, d.codes["coupling"])
     assert np.array_equal(back.shil, d.codes["shil"])
 
