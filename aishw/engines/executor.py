@@ -54,8 +54,10 @@ class LocalExecutor:
         results: dict[int, T] = {}
         failure: BaseException | None = None
         with ThreadPoolExecutor(self.workers, thread_name_prefix="aishw") as pool:
-            waiting: dict[Future[T], int] = {pool.submit(call): k for k, call in enumerate(calls)}
+            waiting: dict[Future[T], int] = {}
             try:
+                for k, call in enumerate(calls):  # an interrupt may come between two of them
+                    waiting[pool.submit(call)] = k
                 while waiting:
                     ended, _ = wait(waiting, return_when=FIRST_COMPLETED)
                     for future in sorted(ended, key=lambda each: waiting[each]):
