@@ -171,7 +171,7 @@ def _exact(own: System, x0: Floats, inside: Floats, tell: Progress) -> tuple[Flo
 
     duration = float(own.duration_tau[0])
     slope = right_hand_side(own)
-    times, where = np.unique(np.append(inside, duration), return_inverse=True)
+    times, where = np.unique(np.append(np.minimum(inside, duration), duration), return_inverse=True)
     together = max(1, _TOGETHER // own.sites)
     seen, ends = [], []
     for first in range(0, x0.shape[0], together):
