@@ -75,7 +75,8 @@ def test_round_trip_bit_for_bit(design: Design, seed: int) -> None:
     gaps = time.begin_s[1:] - time.end_s[:-1]
     assert (gaps >= design.timeline.switch_s[1:] * (1 - 1e-9)).all()
     assert (time.fall_s > time.end_s).all() and (time.begin_s > time.rise_s).all()
-    assert (time.rise_s[1:] >= time.fall_s[:-1]).all() and time.rise_s[0] == 0
+    apart = time.rise_s[1:] - time.fall_s[:-1]  # ngspice 39 stumbles over points a rounding error apart
+    assert ((apart == 0) | (apart > 1e-6 * gaps)).all() and time.rise_s[0] == 0
 
 
 def test_the_deck_of_a_lopsided_array() -> None:

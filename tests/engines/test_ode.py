@@ -43,6 +43,15 @@ def test_shil_alone_has_a_closed_form() -> None:
     assert trace.state == pytest.approx(exact, abs=1e-9)
 
 
+def test_boundaries_may_be_any_floats() -> None:
+    for seed in range(12):
+        duration = np.random.default_rng(seed).uniform(0.1, 1.0, 5)
+        system = tiny_kurashil(segments=5, duration_tau=duration)
+        job = job_for(system, images=1, per_segment=3)
+        exact, fine = OdeEngine().run(bare(system), job), OdeEngine("float", "rk4", 0.05).run(bare(system), job)
+        assert exact.state[:, ::3] == pytest.approx(fine.state[:, ::3], abs=1e-4)
+
+
 def test_signs_directions_and_chunks() -> None:
     """One edge, one SHIL, one reference, each in one chunk only: each moves its own site, the right way, in time."""
     system = lopsided()

@@ -14,10 +14,10 @@ from problems import lopsided, random_system, tiny_kurashil
 
 from aishw.engines.base import Job, sample_times
 from aishw.engines.behavioural_reader import read_behavioural
-from aishw.engines.deck_behavioural import BehaviouralSolver, behavioural_deck
+from aishw.engines.deck_behavioural import BehaviouralSolver, behavioural_deck, clock
 from aishw.engines.ngspice import Simulator, find_simulator, run_deck
 from aishw.engines.ode import OdeEngine
-from aishw.engines.spice_behavioural import SpiceBehavioural
+from aishw.engines.spice_behavioural import SpiceBehavioural, _check_corners
 from aishw.errors import DeckError, ModelError, SimulatorError
 from aishw.hardware.cards import load_target
 from aishw.lower.lower import lower
@@ -142,6 +142,29 @@ def test_refusals(simulator: Simulator) -> None:
     with pytest.raises(DeckError, match="holds kurashil arrays"):
         other = replace(design, system=random_system(3, 3, "tanhnet", "cross4"))
         engine.run(other, Job(starts(9), np.array([1.0])))
+
+
+def test_a_step_across_an_edge_is_found() -> None:
+    time = clock(lower(tiny_kurashil(segments=3), RING))
+    seconds = np.sort(np.concatenate([time.corners_s.ravel()[1:], np.linspace(1e-12, time.fall_s[-1], 50)]))
+    _check_corners(time, seconds)
+    for k in (1, 5, 11):
+        with pytest.raises(SimulatorError, match=f"stepped over an edge of chunk {k // 4} "):
+            _check_corners(time, seconds[seconds != time.corners_s.ravel()[k]])
+
+
+def test_many_lengths_of_chunks(simulator: Simulator) -> None:
+    """No length of a chunk, step or gap makes ngspice step over an edge."""
+    for seed in range(8):
+        draw = np.random.default_rng(seed)
+        system = random_system(3, 3, "kurashil", "cross4", 4, seed, duration_tau=draw.uniform(0.3, 2, 4))
+        design = lower(system, RING, policy=["chunk", "array"][seed % 2])
+        if seed >= 4:
+            design = replace(design, timeline=replace(design.timeline, switch_s=draw.uniform(0, 1e-8, 4)))
+        job = Job(starts(9), system.boundaries_tau)
+        solver = BehaviouralSolver(float(draw.uniform(0.01, 0.03)))
+        trace = SpiceBehavioural(solver, simulator=simulator).run(design, job)
+        assert trace.state == pytest.approx(OdeEngine("realised").run(design, job).state, abs=1e-3)
 
 
 @pytest.mark.slow
