@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
 from aishw.errors import StoreError
+from aishw.hardware.calibration import Table
 from aishw.hardware.solver import Solver
 from aishw.hardware.steady import SteadyState
 
 FORMAT = "aishw-calibration"
 VERSION = 1
+TABLE_UNITS = {
+    "rate": "rad/cycle", "codes": "1", "offset": "rad/cycle", "harmonics": "rad/cycle", "error": "rad/cycle",
+    "residual_rad": "rad",
+}  # fmt: skip
 
 
-def save_steady(path: Path, steady: SteadyState, made_by: str) -> None:
+def save_steady(path: Path, steady: SteadyState, made_by: str, tables: Mapping[str, Table] | None = None) -> None:
     """Write one calibration file, whole or not at all. made_by: the command, for the reader."""
     import h5py
 
@@ -51,6 +57,9 @@ def save_steady(path: Path, steady: SteadyState, made_by: str) -> None:
                 data.attrs["units"] = "V"
             for node, mark in steady.marks_rad.items():
                 group.attrs[f"mark_rad_{node}"] = mark
+            for kind, table in (tables or {}).items():
+                for field, value in vars(table).items():
+                    file.create_dataset(f"tables/{kind}/{field}", data=value).attrs["units"] = TABLE_UNITS[field]
         os.chmod(name, 0o644)
         os.replace(name, path)
     except BaseException:
