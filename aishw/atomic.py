@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -60,7 +61,7 @@ def write_whole(path: str | Path, content: bytes | str, overwrite: bool = False)
     """
     out = check_output(path, overwrite)
     out = Path(os.path.realpath(out))  # a link stays a link
-    temporary = out.with_name(f".{out.name[:40]}.{os.getpid()}.tmp")
+    temporary = out.with_name(f".{out.name[:40]}.{secrets.token_hex(4)}.tmp")
     try:
         with open(temporary, "wb") as file:
             file.write(content.encode() if isinstance(content, str) else content)

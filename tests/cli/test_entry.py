@@ -119,7 +119,10 @@ def test_signals_end_the_process_with_their_code(number, code, tmp_path):
         "@click.command()\ndef command():\n    print('go', flush=True); time.sleep(30)\n"
         "entry.Commands.get_command = lambda *a: command\nentry.main(['inspect'])"
     )
-    child = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    # What a shell runs in the background ignores SIGINT, and so would a suite that was started there.
+    pipes["preexec_fn"] = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
+    child = subprocess.Popen([sys.executable, "-c", script], **pipes)
     assert child.stdout.readline() == "go\n"
     os.kill(child.pid, number)
     _, err = child.communicate(timeout=20)

@@ -140,11 +140,17 @@ def test_a_simulator_that_is_missing_is_said_before_anything_is_computed(here, a
 # ---------------------------------------------------------------- killed half-way
 
 
+def heed_interrupts():
+    """What a shell runs in the background ignores SIGINT, and so would a suite that was started there."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def started(here, arguments, wait_for):
     """`aishw` in a process of its own, once `wait_for()` is true."""
     sleeper = fake_ngspice(here, f"echo $$ >>{here}/started; exec sleep 100")
     environment = {**os.environ, "AISHW_NGSPICE": sleeper}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    pipes["preexec_fn"] = heed_interrupts
     child = subprocess.Popen([sys.executable, "-m", "aishw.cli", *arguments], env=environment, **pipes)
     deadline = time.monotonic() + 60
     while not wait_for():
