@@ -1,4 +1,4 @@
-"""The transistor deck of a 56x56 array (24 couplings, 4 bits, 4 chunks): seconds, memory, and PySpice's objects beside it.
+"""The transistor deck of a 56x56 array (24 couplings, 4 bits, 4 chunks): seconds, memory, PySpice's objects beside it.
 
     .venv/bin/python bench/emission.py            both run in this process, processor seconds
     .venv/bin/python bench/emission.py --load     also load the deck into ngspice (minutes, several GB)
