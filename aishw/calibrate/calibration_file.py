@@ -16,6 +16,17 @@ def save_calibration(path: Path, calibration: Calibration) -> None:
     save_steady(path, calibration.steady, calibration.made_by, calibration.tables)
 
 
+def has_tables(path: Path) -> bool:
+    """Whether the file holds tables; False for what cannot be read."""
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            return "tables" in file
+    except OSError:
+        return False
+
+
 def load_calibration(path: Path) -> Calibration:
     """Read it back. Raises StoreError for a missing, damaged or foreign file, and for one without tables."""
     import h5py
@@ -23,7 +34,7 @@ def load_calibration(path: Path) -> Calibration:
     steady = load_steady(path)
     try:
         with h5py.File(path, "r") as file:
-            if "tables" not in file:
+            if "tables" not in file or not len(file["tables"]):
                 raise StoreError(f"{path} holds a steady state but no tables; make it again with `aishw calibrate`")
             tables = {
                 kind: Table(**{field: np.asarray(group[field]) for field in TABLE_UNITS})

@@ -8,7 +8,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from aishw import library
+from aishw.calibrate.calibration_file import has_tables, load_calibration
 from aishw.calibrate.steady_file import load_steady, save_steady
+from aishw.hardware.calibration import Calibration
 from aishw.hardware.cells import cell_text, model_text
 from aishw.hardware.solver import Solver
 from aishw.hardware.steady import SteadyState
@@ -42,6 +44,16 @@ def steady_of(
     cache.mkdir(parents=True, exist_ok=True)
     save_steady(kept, steady, "measured on demand")
     return steady
+
+
+def calibration_of(target: Target, fan_in: int = 24, solver: Solver | None = None) -> Calibration | None:
+    """The shipped tables of `target` at its corner, temperature, fan-in and solver; None if there are none."""
+    path = library.folder("calibration") / f"{target.name}.h5"
+    if not path.exists() or not has_tables(path):
+        return None
+    calibration = load_calibration(path)
+    fits = calibration.steady.circuit == circuit_id(target, solver or Solver(), fan_in)
+    return calibration if fits else None
 
 
 def circuit_id(target: Target, solver: Solver, fan_in: int = 24) -> str:

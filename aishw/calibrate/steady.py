@@ -150,7 +150,7 @@ def steady_state(
     )
 
 
-def full_cell_frequency(target: Target, steady: SteadyState, cycles: int = 16) -> float:
+def full_cell_frequency(target: Target, steady: SteadyState, cycles: int = 40) -> float:
     """Hz of the same PE with full cells: their multiplexers load and delay it by about a part in a thousand."""
     design = tile_design(target, {}, fan_in=steady.fan_in)
     half, f = target.technology.supply_V / 2, steady.frequency_Hz
@@ -165,7 +165,7 @@ def full_cell_frequency(target: Target, steady: SteadyState, cycles: int = 16) -
         shil_phase_rad=steady.shil_phase_rad,
         cells="full",
     ).raw
-    late = raw.time_s > 4 / f  # it starts from the steady state
+    late = raw.time_s > SETTLE / f
     return float(np.ravel(frequency(raw.time_s[late], raw[f"v(r0_{CENTRE})"][late], half)[0])[0])
 
 

@@ -58,11 +58,10 @@ def held_voltages(
     lines: list[str], waves: Mapping[str, NDArray[np.float64]], phases: Mapping[str, float], clock_rad: float
 ) -> dict[str, float]:
     """Voltages at time zero of the nodes that sources hold. Without them `uic` starts the nodes at 0 V, and their
-    jump to
-    the source's value kicks every ring through the gate capacitances (measured: 0.8 rad).
+    jump to the source's value kicks every ring through the gate capacitances (measured: 0.8 rad).
 
-    lines: the deck's body, rails before PEs. waves: one period each of taps "p" and "n" and of the clock "ck". phases: rad
-    at time zero by the name of a tap pair ("ref", "12"). clock_rad: of the 2 f clock.
+    lines: the deck's body, rails before PEs. waves: one period each of taps "p" and "n" and of the clock "ck".
+    phases: rad at time zero by the name of a tap pair ("ref", "12"). clock_rad: of the 2 f clock.
     """
     volts = {}
     for line in takewhile(lambda line: not line.startswith("xp"), lines):

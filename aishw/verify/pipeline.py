@@ -15,6 +15,7 @@ import numpy as np
 
 from aishw import store
 from aishw.ais.system import System, draw_start
+from aishw.calibrate.shipped import calibration_of
 from aishw.engines.base import Job, Trace, sample_times
 from aishw.engines.window import Window
 from aishw.errors import AishwError, CompareError, StoreError
@@ -27,6 +28,7 @@ from aishw.verify.runner import Runner, join_images
 from aishw.verify.sensitivity import Sensitivity, sensitivity
 
 RUN_FILE = "run.h5"
+CALIBRATED_LIMIT_RAD = 0.1  # a window's rms at the end against the macromodel, where none is asked for
 SITES = ("most_sensitive", "least_sensitive")
 Tell = Callable[[str, float], None]
 
@@ -122,16 +124,19 @@ def _steps(runner: Runner, plan: Plan, tell: Tell) -> tuple[list[Step], Sensitiv
         Step("codes", "quantisation and clipping", whole("ode", everything), above="equation"),
     ]
     growth = sensitivity(runner.exact, runner.job.x0[: min(4, plan.images)])
+    outside, above, limit_rad = "ode", "codes", plan.window_limit_rad
+    if calibration_of(runner.design.target, runner.design.system.topology.fan_in) is not None:
+        shows = "measured coupling shape, offsets, pulling"
+        steps.append(Step("macromodel", shows, whole("macromodel", everything), above="codes"))
+        outside, above, limit_rad = "macromodel", "macromodel", plan.window_limit_rad or CALIBRATED_LIMIT_RAD
     if plan.behavioural_images:
         trace = whole("spice-behavioural", everything[: plan.behavioural_images])
         shows = "the netlist: wiring, signs, codes, chunk timing"
         steps.append(Step("netlist", shows, trace, plan.behavioural_limit_rad, "end_max", above="codes"))
     for window in _windows(runner.design.system, plan, growth):
         name = f"window {window.row},{window.column},{window.height},{window.width}"
-        trace = join_images(runner.run("spice-transistor", [0], [window], "ode", at(name)))
-        steps.append(
-            Step(name, "the devices, driven by the run of the codes", trace, plan.window_limit_rad, above="codes")
-        )
+        trace = join_images(runner.run("spice-transistor", [0], [window], outside, at(name)))
+        steps.append(Step(name, f"the devices, driven by the {above}", trace, limit_rad, above=above))
     return steps, growth
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aishw import store
-from aishw.calibrate.shipped import steady_of
+from aishw.calibrate.shipped import calibration_of, steady_of
 from aishw.engines.base import Job, Trace
 from aishw.engines.executor import run_all
 from aishw.engines.window import Window
@@ -25,8 +25,8 @@ One = Callable[[list[int], Tell, Event], Trace]
 
 ODE = ("ode-float", "ode-euler", "ode")
 SPICE = ("spice-behavioural", "spice-transistor")
-ENGINES = ODE + SPICE
-EXACT_STEP_TAU = 0.02  # RK4; on the shipped digits 5e-6 rad from the solution at 1e-10
+ENGINES = (*ODE, "macromodel", *SPICE)
+EXACT_STEP_TAU = 0.02  # RK4; at most 1.1e-4 rad from dop853 on the shipped digits, alike in both runs of a sensitivity
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +52,7 @@ class Runner:
     ) -> list[Trace]:
         """The traces of `rows` (images of the job), from the file or computed and stored.
 
-        An ODE engine runs all rows at once, a SPICE engine row by row. windows: for `spice-transistor`, driven by the
+        An equation runs all rows at once, a SPICE engine row by row. windows: for `spice-transistor`, driven by the
         trace of `outside`; none is the whole array. Raises CompareError for an unknown engine or a missing outside.
         """  # fmt: skip
         if engine not in ENGINES:
@@ -64,8 +64,9 @@ class Runner:
         if not missing:
             tell(1.0)
             return found
-        one = self._ode(engine) if engine in ODE else self._spice(engine, windows, outside)
-        parts = [missing] if engine in ODE else [[row] for row in missing]
+        at_once = engine in (*ODE, "macromodel")
+        one = self._equations(engine) if at_once else self._spice(engine, windows, outside)
+        parts = [missing] if at_once else [[row] for row in missing]
         return found + self._all(one, parts, tell)
 
     def check_new(self, engine: str, rows: Sequence[int], windows: Sequence[Window] = ()) -> None:
@@ -113,7 +114,19 @@ class Runner:
         tell(1.0)
         return traces
 
-    def _ode(self, engine: str) -> One:
+    def _equations(self, engine: str) -> One:
+        if engine == "macromodel":
+            from aishw.engines.macromodel import Macromodel
+
+            calibration = calibration_of(self.design.target, self.design.system.topology.fan_in)
+            if calibration is None:
+                technology = self.design.target.technology
+                raise CompareError(
+                    f"no tables of target {self.design.target.name!r} at corner {technology.corner}, "
+                    f"{technology.temperature_K - 273.15:g} C are shipped, so it has no macromodel there"
+                )
+            model = Macromodel(calibration)
+            return lambda rows, tell, cancel: model.run(self.design, self.job, tell, rows)
         from aishw.engines.ode import OdeEngine
 
         weights, method = "realised" if engine == "ode" else "float", "euler" if engine == "ode-euler" else "dop853"

@@ -2,18 +2,22 @@
 
 import json
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from problems import tiny_kurashil
 
-from aishw import store
-from aishw.engines.base import Trace
+from aishw import library, store
+from aishw.calibrate.steady_file import load_steady
+from aishw.engines.base import Job, Trace
 from aishw.engines.window import Window
 from aishw.errors import CompareError, GridError, SimulatorError, StoreError
+from aishw.hardware.calibration import Calibration, Table
 from aishw.hardware.cards import load_target
 from aishw.lower import lower
-from aishw.verify import pipeline
+from aishw.lower.design import level_table
+from aishw.verify import pipeline, runner
 from aishw.verify.pipeline import Plan, compare_traces, verify
 from aishw.verify.record import record
 from aishw.verify.runner import Runner
@@ -103,6 +107,38 @@ def test_a_window_of_the_users_own_and_its_limit(design, no_pictures, devices, t
     assert done.verdict.passed is False and len(done.verdict.failed) == 2
 
 
+def test_with_tables_the_macromodel_is_a_rung_and_drives_the_windows(
+    design, no_pictures, devices, tmp_path, monkeypatch
+):
+    """Tables of an ideal coupler with one flaw, an offset: the macromodel drifts from the codes by it alone."""
+    codes, rates, offset = np.arange(-7, 8), np.array([1e-3, 1.0]), 2e-3
+    tables = {}
+    for kind, sign in (("coupling", 1), ("shil", -1)):
+        levels = level_table(design.target, kind, 4)
+        harmonics = np.zeros((2, 15, 5), dtype=complex)
+        harmonics[:, :, 0] = -1j * sign * rates[:, None] * np.sign(codes) * levels[np.abs(codes)]
+        zero = np.zeros((2, 15))
+        tables[kind] = Table(rates, codes, zero, harmonics, zero, zero)
+    tables["coupling"] = replace(tables["coupling"], offset=np.full((2, 15), offset) * (codes != 0))
+    calibration = Calibration(load_steady(library.find("calibration", "ring28")), tables)
+    for module in (pipeline, runner):
+        monkeypatch.setattr(module, "calibration_of", lambda *_: calibration)
+    done = verify(design, tmp_path / "out", Plan(images=2, behavioural_images=0, windows=(Window(1, 2, 1, 1),)))
+    rungs = {rung.name.split()[0]: rung for rung in done.rungs}
+    assert list(rungs) == ["equation", "Euler", "codes", "macromodel", "window"]
+    assert rungs["macromodel"].above.reference == "ode" and rungs["macromodel"].above.end_rms_rad > 1e-3
+    assert rungs["window"].above.reference == "macromodel"
+    assert rungs["window"].passed is False  # 0.25 rad of the fake devices, limit 0.1
+    assert done.verdict.local_truth.state == "fell short"
+    plain = verify(design, tmp_path / "no", ODE)
+    assert [rung.engine for rung in plain.rungs][-1] == "macromodel"
+
+
+def test_without_tables_a_macromodel_is_refused(design, tmp_path):
+    with pytest.raises(CompareError, match="no tables of target 'ring28'"):
+        Runner(tmp_path / "r.h5", design, Job(np.zeros((1, 16)), np.array([1.0])))._equations("macromodel")
+
+
 def test_resume_computes_only_what_is_missing(design, no_pictures, devices, tmp_path, monkeypatch):
     out = tmp_path / "out"
     real = Runner._spice
@@ -123,7 +159,7 @@ def test_resume_computes_only_what_is_missing(design, no_pictures, devices, tmp_
     def again(self, engine):
         raise AssertionError(f"{engine} was computed twice")
 
-    monkeypatch.setattr(Runner, "_ode", again)
+    monkeypatch.setattr(Runner, "_equations", again)
     done = verify(design, out, plan, resume=True)
     assert done.page.exists() and len(store.load_traces(done.run_file)) == 5
     monkeypatch.setattr(Runner, "_spice", breaks)

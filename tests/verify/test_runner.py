@@ -39,7 +39,7 @@ def asked(runner, monkeypatch):
 
         return one
 
-    monkeypatch.setattr(Runner, "_ode", engine_of)
+    monkeypatch.setattr(Runner, "_equations", engine_of)
     monkeypatch.setattr(Runner, "_spice", engine_of)
     return asked
 
