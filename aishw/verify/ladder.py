@@ -240,7 +240,8 @@ def _this_image(rungs: Sequence[Rung], growth: Sensitivity | None, limit_rad: fl
     whole = [rung for rung in rungs if rung.first is not None and rung.first.psnr_dB is not None]
     if not whole:
         return Part(name, "not judged", "no rung below the first holds a whole image")
-    last = whole[-1]
+    # The netlist's rung carries the ideal equation; with a calibration the macromodel is what the circuit draws.
+    last = next((rung for rung in whole if rung.engine.startswith("macromodel")), whole[-1])
     assert last.first is not None and last.first.psnr_dB is not None
     end_rad = last.first.end_rms_rad
     least = float(last.first.psnr_dB.min())

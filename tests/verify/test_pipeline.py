@@ -130,6 +130,7 @@ def test_with_tables_the_macromodel_is_a_rung_and_drives_the_windows(
     assert rungs["window"].above.reference == "macromodel"
     assert rungs["window"].passed is False  # 0.25 rad of the fake devices, limit 0.1
     assert done.verdict.local_truth.state == "fell short"
+    assert done.verdict.this_image.reason.startswith("macromodel ends")
     plain = verify(design, tmp_path / "no", ODE)
     assert [rung.engine for rung in plain.rungs][-1] == "macromodel"
 
