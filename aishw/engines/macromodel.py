@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,7 +58,8 @@ class Macromodel:
             "calibrated_on": self.calibration.steady.simulator,
         }  # fmt: skip
         sites, cpu_s = np.arange(system.sites), time.process_time() - begin
-        return Trace(self.name, "scipy", design.id, job.id, job.samples_tau, state, sites, rows, settings, None, cpu_s)
+        solver = f"scipy {version('scipy')}"
+        return Trace(self.name, solver, design.id, job.id, job.samples_tau, state, sites, rows, settings, None, cpu_s)
 
     def slope(
         self, design: Design, segment: int, batch: int
