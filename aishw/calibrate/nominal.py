@@ -48,8 +48,8 @@ def drift_fit(
     times_s: NDArray[np.float64], phase_rad: NDArray[np.float64], frequency_Hz: float, difference: str, slip_Hz: float
 ) -> Strength:
     """Fit of a PE's phase (at its crossings) while an injection slips by `slip_Hz`; difference "first" (D = s - slip)
-    or
-    "second" (D = 2 s - slip)."""
+    or "second" (D = 2 s - slip).
+    """
     spline = CubicSpline(times_s, phase_rad)
     time = np.linspace(times_s[0], times_s[-1], 8 * times_s.size)
     cycles = time * frequency_Hz

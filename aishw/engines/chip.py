@@ -64,11 +64,12 @@ def transistor_deck(
     volts |= {"vdd": technology.supply_V, "vm": design.target.circuit["shil_low_V"]}
     volts |= pe_voltages(sites, steady, np.asarray(x0, dtype=np.float64))
     start = deck_replay.start_lines(volts)
+    kind = "chip" if window is None else "window"
     shown = "all" if save == "all" else " ".join(f"v(r0_{i})" for i in sites) + " i(vdd)"
     return deck.chip_deck(
         design,
         body,
-        title=f"aishw chip deck: {top.height}x{top.width}, {sites.size} PEs, {design.system.segments} chunks",
+        title=f"aishw {kind} deck: {top.height}x{top.width}, {sites.size} PEs, {design.system.segments} chunks",
         models=model_text(design.target.technology),
         cells=cell_text(design.target, design.bits, design.system.segments),
         solver=steady.solver,

@@ -24,7 +24,7 @@ from aishw.engines.deck_rails import (
     sign_bits,
 )
 from aishw.errors import DeckError
-from aishw.hardware.cells import unit
+from aishw.hardware.cells import fixed_units, unit
 from aishw.hardware.solver import Solver
 from aishw.lower.design import Design
 from aishw.units import spice_number as number
@@ -198,6 +198,7 @@ def merged_body(
     """The window's PEs with every coupler and injection as its fixed-code equivalent, for one chunk."""
     check_encoding(design)
     step, half = unit(design.bits), 2 ** (design.bits - 1)
+    fixed = {k: fixed_units(k, design.bits) for k in range(1 - half, half)}
     inside = np.zeros(design.system.sites, dtype=bool)
     inside[sites] = True
     driven, driving = design.system.topology.edges
@@ -208,7 +209,7 @@ def merged_body(
     yield from pe_lines(design, sites, trim)
     bn_of = dict(zip(sites.tolist(), rails["coupling"]))
     codes = design.codes["coupling"][segment].astype(int)
-    units = {k: f"up={number((half + k) * step)} un={number((half - k) * step)}" for k in range(1 - half, half)}
+    units = {k: f"up={number(up)} un={number(un)}" for k, (up, un) in fixed.items()}
     for e in np.flatnonzero(inside[driven]).tolist():
         i, j = driven[e], driving[e]
         yield f"xc{i}_{j} n_{j} p_{j} r0_{i} {bn_of[int(i)]} vdd coupler_fixed {units[codes[e]]}"

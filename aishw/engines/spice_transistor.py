@@ -46,7 +46,7 @@ class SpiceTransistor:
     ) -> Trace:
         """The windows' phases (B, T, M) at the job's sample times, windows one after another.
 
-        images: rows of the job's x0 to run (default: all). Raises CardError if the steady state belongs to another
+        images: rows of the job's x0 to run (default: all). Raises CompareError if the steady state belongs to another
         target or corner, GridError for a window off the grid, SimulatorError if ngspice fails.
         """
         check_steady(self.steady, design)

@@ -44,11 +44,6 @@ def fixed_units(code: int, bits: int) -> tuple[float, float]:
     return (half + code) * unit(bits), (half - code) * unit(bits)
 
 
-def code_bits(code: int, bits: int) -> list[int]:
-    """The offset-binary bits of a signed coupler code, most significant first: code + 2^(q-1)."""
-    return [(code + 2 ** (bits - 1)) >> b & 1 for b in range(bits - 1, -1, -1)]
-
-
 def coupler_cell(bits: int) -> str:
     """The signed coupler with `bits` weight bits: one finger a bit, and a fixed half-LSB finger on n that balances
     code 0.

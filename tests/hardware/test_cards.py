@@ -10,7 +10,7 @@ import pytest
 from aishw import library
 from aishw.errors import CardError
 from aishw.hardware.cards import load_target, load_technology, target_names
-from aishw.hardware.cells import cell_text, code_bits, coupler_cell, fixed_units, model_text
+from aishw.hardware.cells import cell_text, coupler_cell, fixed_units, model_text
 from aishw.hardware.target import Injection
 
 CARD = Path(library.find("models/targets", "ring28")).read_text()
@@ -75,12 +75,6 @@ def test_a_coupler_has_the_same_load_and_strength_at_every_width(bits: int) -> N
     assert units[-1][0] - units[-1][1] == pytest.approx(14)
     assert units[top] == pytest.approx((units[top][1], units[top][0]))  # code 0 is balanced
     assert coupler_cell(bits).count(" weight ") == bits + 1
-
-
-def test_code_bits_are_offset_binary() -> None:
-    assert code_bits(5, 4) == [1, 1, 0, 1]
-    assert code_bits(-7, 4) == [0, 0, 0, 1]
-    assert code_bits(0, 3) == [1, 0, 0]
 
 
 def test_a_model_name_may_not_carry_text_into_a_deck(tmp_path: Path) -> None:
