@@ -16,6 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aishw.errors import CardError
+from aishw.hardware.findings import (
+    Check,
+    CornerFinding,
+    MismatchFinding,
+    NoiseFinding,
+    PhaseResponse,
+    PowerFinding,
+    SolverFinding,
+)
 from aishw.hardware.steady import SteadyState
 
 HARMONICS = 5
@@ -65,11 +74,25 @@ class Table:
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """A steady state and the tables measured around it: "coupling" (also for the reference) and "shil"."""
+    """A steady state and the tables measured around it: "coupling" (also for the reference) and "shil".
+
+    made_by: the command. seed: of the drawn chips and noise. quick: fewer points and draws. The findings that a partial
+    calibration lacks are None. predicted: tables like `tables`, from the PPV and the injections' currents.
+    """
 
     steady: SteadyState
     tables: Mapping[str, Table]
     made_by: str = ""
+    seed: int = 0
+    quick: bool = False
+    predicted: Mapping[str, Table] | None = None
+    checks: tuple[Check, ...] = ()
+    response: PhaseResponse | None = None
+    noise: NoiseFinding | None = None
+    mismatch: MismatchFinding | None = None
+    corners: CornerFinding | None = None
+    power: PowerFinding | None = None
+    solver: SolverFinding | None = None
 
     def table(self, kind: str) -> Table:
         return self.tables["coupling" if kind == "reference" else kind]
