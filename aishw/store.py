@@ -101,12 +101,13 @@ def _trace_key(trace: Trace) -> str:
 
 def _write_noun(file: h5py.File, place: str, name: str, value: Any, identity: str) -> None:
     values = encode(noun(name), value)
-    group = _write(file, place, noun(name), values, "")
+    group = write_tree(file, place, noun(name), values, "")
     group.attrs["id"] = identity
     group.attrs["hash"] = fingerprint(values)
 
 
-def _write(parent: h5py.Group, name: str, kind: Kind, value: Any, units: str) -> Any:
+def write_tree(parent: h5py.Group, name: str, kind: Kind, value: Any, units: str = "") -> Any:
+    """Writes what `encode` gave: a group for a noun or a table, else a dataset with its unit as an attribute."""
     import h5py
 
     if isinstance(kind, Noun | Table):
@@ -115,7 +116,7 @@ def _write(parent: h5py.Group, name: str, kind: Kind, value: Any, units: str) ->
             if "/" in key or key in ("", "."):
                 raise StoreError(f"{key!r} cannot name a field")
             field = _field(kind, key, units)
-            _write(group, key, field.kind, entry, field.units)
+            write_tree(group, key, field.kind, entry, field.units)
         return group
     text = isinstance(value, str) or (isinstance(value, tuple) and any(isinstance(v, str) for v in value))
     array = np.asarray(value, dtype=h5py.string_dtype() if text else None)
@@ -135,14 +136,15 @@ def _field(kind: Noun | Table, name: str, units: str) -> Field:
 def _read_noun(file: h5py.File, place: str, name: str, path: str | Path) -> Any:
     if place not in file:
         raise StoreError(f"{path} holds no {place}")
-    values = _read(file[place], noun(name), "", place)
+    values = read_tree(file[place], noun(name), "", place)
     made = decode(noun(name), values, place)
     if fingerprint(encode(noun(name), made)) != file[place].attrs["hash"]:
         raise StoreError(f"{path}: {place} was changed after it was written; make the file again")
     return made
 
 
-def _read(node: Any, kind: Kind, units: str, where: str) -> Any:
+def read_tree(node: Any, kind: Kind, units: str, where: str) -> Any:
+    """What `decode` takes. Raises StoreError for a group where a number should be, and for another unit."""
     import h5py
 
     if isinstance(node, h5py.Group):
@@ -153,7 +155,7 @@ def _read(node: Any, kind: Kind, units: str, where: str) -> Any:
         for key in node:
             if key in known:  # a field of a later version, or the user's own note, is left alone
                 field = _field(kind, key, units)
-                out[key] = _read(node[key], field.kind, field.units, f"{where}/{key}")
+                out[key] = read_tree(node[key], field.kind, field.units, f"{where}/{key}")
         return out
     found = node.attrs.get("units", "no unit")
     if found != units:

@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parent.parent / "aishw"
 # A module imports from its own part and from rows above it, never from its own row's other parts.
 ROWS = (
     ("errors", "units", "identity"),
-    ("library", "atomic"),
+    ("library", "atomic", "canvas"),
     ("ais", "hardware"),
     ("lower",),
     ("engines",),

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from aishw.ais.families import FAMILIES
 from aishw.ais.system import System
+from aishw.canvas import MUTED, RULE, SERIES, drawing, plain, png
 from aishw.engines.base import Trace
 from aishw.errors import CompareError
 from aishw.lower.design import Design
 from aishw.units import ns
-from aishw.verify.canvas import MUTED, RULE, SERIES, drawing, plain, png
 from aishw.verify.compare import Comparison
 from aishw.verify.images import image
 from aishw.verify.ladder import Rung
