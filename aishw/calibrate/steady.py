@@ -5,12 +5,14 @@ phase.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aishw.ais.system import System
 from aishw.ais.topology import NEIGHBOURHOODS, grid
+from aishw.engines.deck_transistor import fixed_fingers
 from aishw.engines.ngspice import Result, run_deck
 from aishw.engines.phase import frequency, rising_crossings
 from aishw.engines.start import pe_voltages
@@ -131,7 +133,12 @@ def steady_state(
         source_Hz = estimate
         found = frequency(raw.time_s[late], raw[f"v(r0_{CENTRE})"][late], half)
         estimate, error = (float(np.ravel(value)[0]) for value in found)
-        waves = fold(result, drivers(design), estimate, source_Hz, half)
+        waves = fold(result, design, estimate, source_Hz, half)
+    if target.encoding == "sign_magnitude":  # at code 0 no finger is enabled, and all hang on tap n
+        signs = np.tile([4, -4], fan_in)[:fan_in]
+        enabled = _with_codes(design, signs)
+        result = run_tile(enabled, waves, frequency_Hz=estimate, cycles=SETTLE + 8, solver=solver)
+        waves, cpu_s = {**waves, **fold_fingers(result, enabled, estimate)}, cpu_s + result.cpu_s
     marks = {node: _mark(waves[node], half) for node in ("r0", "r1", "r2", "p", "n")}
     return SteadyState(
         target.name,
@@ -148,6 +155,15 @@ def steady_state(
         cpu_s,
         fan_in,
     )
+
+
+def _with_codes(design: Design, codes: NDArray[np.int64]) -> Design:
+    """The tile with a code on each coupler of CENTRE, in the order of `drivers`."""
+    held = design.codes["coupling"].copy()
+    driven, driving = design.system.topology.edges
+    for site, code in zip(drivers(design), codes.tolist()):
+        held[0, (driven == CENTRE) & (driving == site)] = code
+    return replace(design, codes={**design.codes, "coupling": held})
 
 
 def full_cell_frequency(target: Target, steady: SteadyState, cycles: int = 40) -> float:
@@ -170,7 +186,7 @@ def full_cell_frequency(target: Target, steady: SteadyState, cycles: int = 40) -
 
 
 def fold(
-    result: Result, others: list[int], frequency_Hz: float, source_Hz: float, half_V: float
+    result: Result, design: Design, frequency_Hz: float, source_Hz: float, half_V: float
 ) -> dict[str, NDArray[np.float64]]:
     """Waves over one period on SAMPLES phases: the PE's nodes over its own phase, finger nodes over their driver's."""
     raw = result.raw
@@ -187,11 +203,26 @@ def fold(
         waves[node] = _fold(own - shift, raw[f"v({node}_{CENTRE})"][late])
     for node in ("d1", "d2", "e1", "e2"):
         waves[node] = _fold(own - shift, _inner(result, f"xp{CENTRE}.{node}")[late])
-    for pin, name in (("p", "n"), ("n", "p")):
+    return waves | fold_fingers(result, design, source_Hz)
+
+
+def fold_fingers(result: Result, design: Design, source_Hz: float) -> dict[str, NDArray[np.float64]]:
+    """Waves of the coupler fingers' nodes over one period on SAMPLES phases of the tap that drives them."""
+    raw, others = result.raw, drivers(design)
+    late = raw.time_s > SETTLE / source_Hz
+    driven, driving = design.system.topology.edges
+    code_of = dict(zip(driving[driven == CENTRE].tolist(), design.codes["coupling"][0, driven == CENTRE].tolist()))
+    fingers: dict[str, list[tuple[str, float]]] = {}
+    for k, site in enumerate(others):
+        name = f"c{CENTRE}_{site}"
+        for instance, kind in fixed_fingers(design.target.encoding, design.bits, name, code_of[site]):
+            fingers.setdefault(kind, []).append((instance, k / len(others)))
+    waves = {}
+    for kind, places in fingers.items():
         for node in "st":
-            phase = np.concatenate([time * source_Hz + k / len(others) for k in range(len(others))])
-            volts = np.concatenate([_inner(result, f"xc{CENTRE}_{site}.x{pin}.{node}")[late] for site in others])
-            waves[f"{name}.{node}"] = _fold(phase, volts)
+            phase = np.concatenate([raw.time_s[late] * source_Hz + turn for _, turn in places])
+            volts = np.concatenate([_inner(result, f"{instance}.{node}")[late] for instance, _ in places])
+            waves[f"{kind}.{node}"] = _fold(phase, volts)
     return waves
 
 

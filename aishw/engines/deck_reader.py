@@ -39,6 +39,7 @@ def read_transistor(text: str) -> Reading:
     starts = _starts(body)
     segments = starts.size
     rails, banks = _rails(body, segments), _banks(body, segments)
+    signed = _sign_and_magnitude(text)
     edges, coupling = [], []
     site_rows: dict[str, dict[int, NDArray[np.int64]]] = {"s": {}, "r": {}}
     trims: dict[int, int] = {}
@@ -47,7 +48,7 @@ def read_transistor(text: str) -> Reading:
         name, cell = words[0], words[-1]
         if cell == "coupler":
             bits = _bits(words[4:-4], rails, banks)
-            code = _offset(bits)
+            code = _signed(bits) if signed else _offset(bits)
             if name.startswith("xc"):
                 i, j = (int(part) for part in name[2:].split("_"))
                 if words[1:4] != [f"n_{j}", f"p_{j}", f"r0_{i}"]:
@@ -57,8 +58,7 @@ def read_transistor(text: str) -> Reading:
             else:
                 site_rows["r"][int(name[2:])] = code
         elif cell == "shil":
-            bits = _bits(words[4:-4], rails, banks)
-            site_rows["s"][int(name[2:])] = np.where(bits[0] == 1, 1, -1) * _binary(bits[1:])
+            site_rows["s"][int(name[2:])] = _signed(_bits(words[4:-4], rails, banks))
         elif cell == "trim":
             trims[int(name[2:])] = sum(1 << b for b, tie in enumerate(words[2:-1]) if tie == "vdd")
     if not trims:
@@ -76,6 +76,11 @@ def read_transistor(text: str) -> Reading:
         starts,
         biases,
     )
+
+
+def _sign_and_magnitude(text: str) -> bool:
+    """Whether the coupler's first bit is a sign, from its own subcircuit."""
+    return re.search(r"^\.subckt coupler p n y s sn ", text, re.MULTILINE) is not None
 
 
 def _top_level(text: str) -> list[str]:
@@ -161,3 +166,8 @@ def _binary(bits: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def _offset(bits: NDArray[np.int64]) -> NDArray[np.int64]:
     return _binary(bits) - (1 << (bits.shape[0] - 1))
+
+
+def _signed(bits: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Codes of a sign (1: positive) and magnitude bits, (q, S)."""
+    return np.where(bits[0] == 1, 1, -1) * _binary(bits[1:])

@@ -24,7 +24,7 @@ from aishw.engines.deck_rails import (
     sign_bits,
 )
 from aishw.errors import DeckError
-from aishw.hardware.cells import fixed_units, unit
+from aishw.hardware.cells import fixed_units, switched_units, unit
 from aishw.hardware.solver import Solver
 from aishw.lower.design import Design
 from aishw.units import spice_number as number
@@ -67,15 +67,6 @@ def chip_deck(
     return "\n".join(lines)
 
 
-def check_encoding(design: Design) -> None:
-    """Raises DeckError for a target whose couplers are not offset binary: there are no cells for it yet."""
-    if design.target.encoding != "offset":
-        raise DeckError(
-            f"target {design.target.name!r} writes codes as {design.target.encoding}; transistor decks know offset "
-            "only, use the behavioural level"
-        )
-
-
 def full_body(
     design: Design,
     *,
@@ -91,7 +82,6 @@ def full_body(
     on
     every visible site. Raises DeckError for an unknown storage or bias.
     """
-    check_encoding(design)
     if storage not in STORAGES or bias not in BIASES:
         raise DeckError(f"storage {storage!r}, bias {bias!r}: known are {', '.join(STORAGES)} and {', '.join(BIASES)}")
     system, bits, segments = design.system, design.bits, design.system.segments
@@ -100,9 +90,10 @@ def full_body(
     inside[sites] = True
     driven, driving = system.topology.edges
     kept = np.flatnonzero(inside[driven])
+    weight_bits = sign_bits if design.target.encoding == "sign_magnitude" else offset_bits
     words = {
-        "c": patterns(offset_bits(design.codes["coupling"][:, kept], bits)),
-        "r": patterns(offset_bits(design.codes["reference"][:, sites], bits)),
+        "c": patterns(weight_bits(design.codes["coupling"][:, kept], bits)),
+        "r": patterns(weight_bits(design.codes["reference"][:, sites], bits)),
         "s": patterns(sign_bits(design.codes["shil"][:, sites], bits)),
     }
     yield from select_lines(design)
@@ -196,9 +187,7 @@ def merged_body(
     design: Design, segment: int, sites: NDArray[np.int64], trim: NDArray[np.int64] | None = None
 ) -> Iterator[str]:
     """The window's PEs with every coupler and injection as its fixed-code equivalent, for one chunk."""
-    check_encoding(design)
-    step, half = unit(design.bits), 2 ** (design.bits - 1)
-    fixed = {k: fixed_units(k, design.bits) for k in range(1 - half, half)}
+    step = unit(design.bits)
     inside = np.zeros(design.system.sites, dtype=bool)
     inside[sites] = True
     driven, driving = design.system.topology.edges
@@ -209,14 +198,51 @@ def merged_body(
     yield from pe_lines(design, sites, trim)
     bn_of = dict(zip(sites.tolist(), rails["coupling"]))
     codes = design.codes["coupling"][segment].astype(int)
-    units = {k: f"up={number(up)} un={number(un)}" for k, (up, un) in fixed.items()}
+    fixed = fixed_coupler(design.target.encoding, design.bits)
     for e in np.flatnonzero(inside[driven]).tolist():
         i, j = driven[e], driving[e]
-        yield f"xc{i}_{j} n_{j} p_{j} r0_{i} {bn_of[int(i)]} vdd coupler_fixed {units[codes[e]]}"
+        yield from fixed(f"c{i}_{j}", str(j), f"r0_{i}", bn_of[int(i)], codes[e])
     for site, rail in zip(sites.tolist(), rails["reference"]):
-        held = units[int(design.codes["reference"][segment, site])]
-        yield f"xr{site} n_ref p_ref r0_{site} {rail} vdd coupler_fixed {held}"
+        yield from fixed(f"r{site}", "ref", f"r0_{site}", rail, int(design.codes["reference"][segment, site]))
     for site, rail in zip(sites.tolist(), rails["shil"]):
         code = int(design.codes["shil"][segment, site])
         if code:
             yield f"xs{site} {'ck' if code > 0 else 'ckb'} r1_{site} {rail} vm shil_unit u={number(abs(code) * step)}"
+
+
+def fixed_coupler(encoding: str, bits: int) -> Callable[[str, str, str, str, int], Iterable[str]]:
+    """A function (name, source, driven node, bias rails, code) -> lines of one coupler at a fixed code.
+
+    offset: one cell with units on both taps. sign_magnitude: the enabled fingers as one, `x<name>`, on the tap that the
+    sign chooses, and the disabled ones, `xo<name>`, on the same tap, for they load the driven node too.
+    """
+    half = 2 ** (bits - 1)
+    codes = range(1 - half, half)
+    if encoding == "offset":
+        fixed = {k: fixed_units(k, bits) for k in codes}
+        units = {k: f"up={number(up)} un={number(un)}" for k, (up, un) in fixed.items()}
+        return lambda name, source, y, rail, code: (
+            f"x{name} n_{source} p_{source} {y} {rail} vdd coupler_fixed {units[code]}",
+        )
+    parts = {k: tuple(map(number, switched_units(k, bits))) for k in codes}
+
+    def fingers(name: str, source: str, y: str, rail: str, code: int) -> Iterator[str]:
+        tap = f"{'n' if code >= 0 else 'p'}_{source}"
+        on, off = parts[code]
+        if code:
+            yield f"x{name} {tap} {y} {rail} vdd finger u={on}"
+        if abs(code) < half - 1:
+            yield f"xo{name} {tap} {y} 0 vdd vdd finger u={off}"
+
+    return fingers
+
+
+def fixed_fingers(encoding: str, bits: int, name: str, code: int) -> list[tuple[str, str]]:
+    """The fingers of `fixed_coupler` as (instance, kind): its nodes are `<instance>.s` and `.t`, and the steady state
+    keeps them as `<kind>.s` and `.t` over the phase of the tap that drives it: "n", "p", and "n.off", "p.off".
+    """
+    if encoding == "offset":
+        return [(f"x{name}.xp", "n"), (f"x{name}.xn", "p")]  # pin p sits on the source's tap n
+    tap = "n" if code >= 0 else "p"
+    on = [(f"x{name}", tap)] if code else []
+    return on + ([(f"xo{name}", f"{tap}.off")] if abs(code) < 2 ** (bits - 1) - 1 else [])

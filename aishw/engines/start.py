@@ -11,6 +11,7 @@ from itertools import takewhile
 import numpy as np
 from numpy.typing import NDArray
 
+from aishw.engines.deck_transistor import fixed_fingers
 from aishw.engines.ngspice import Result
 from aishw.errors import SimulatorError
 from aishw.hardware.steady import SteadyState
@@ -18,6 +19,7 @@ from aishw.lower.design import Design
 from aishw.units import TWO_PI
 
 _BIAS = re.compile(r"(bn|bp|bs|en|ep)(_\d+)?\Z")
+_FINGER = re.compile(r"xo?(c\d+_\d+|r\d+)\.[st]\Z")
 PE_NODES = {
     "r0": "r0_{}",
     "r1": "r1_{}",
@@ -40,17 +42,24 @@ def pe_voltages(sites: NDArray[np.int64], steady: SteadyState, phase_rad: NDArra
 def start_voltages(
     design: Design, sites: NDArray[np.int64], steady: SteadyState, phase_rad: NDArray[np.float64]
 ) -> dict[str, float]:
-    """Node voltages of a window of merged cells at time zero: its PEs, and the fingers of their couplers."""
+    """Node voltages of a window of merged cells at time zero, in the first chunk: PEs and their couplers' fingers."""
     volts = pe_voltages(sites, steady, phase_rad)
     driven, driving = design.system.topology.edges
     kept = np.isin(driven, sites)
-    names = [f"xc{i}_{j}" for i, j in zip(driven[kept].tolist(), driving[kept].tolist())] + [
-        f"xr{i}" for i in sites.tolist()
+    couplers = [
+        *zip([f"c{i}_{j}" for i, j in zip(driven[kept].tolist(), driving[kept].tolist())], phase_rad[driving[kept]]),
+        *((f"r{i}", 0.0) for i in sites.tolist()),
     ]
-    phases = np.concatenate([phase_rad[driving[kept]], np.zeros(sites.size)])
-    for pin, tap in (("p", "n"), ("n", "p")):  # a coupler's p pin sits on its source's tap n (see deck_transistor)
+    codes = np.concatenate([design.codes["coupling"][0, kept], design.codes["reference"][0, sites]]).tolist()
+    fingers: dict[str, list[tuple[str, float]]] = {}
+    for (name, phase), code in zip(couplers, codes):
+        for instance, kind in fixed_fingers(design.target.encoding, design.bits, name, code):
+            fingers.setdefault(kind, []).append((instance, phase))
+    for kind, places in fingers.items():
+        phases = np.array([phase for _, phase in places])
         for node in "st":
-            volts.update(zip([f"{name}.x{pin}.{node}" for name in names], steady.at(f"{tap}.{node}", phases).tolist()))
+            at = steady.at(f"{kind}.{node}", phases).tolist()
+            volts.update(zip([f"{instance}.{node}" for instance, _ in places], at))
     return volts
 
 
@@ -88,6 +97,10 @@ def end_voltages(result: Result) -> dict[str, float]:
         if name.startswith("i(") or "#" in name or node in {"time", "vdd", "vm", "ck", "ckb"} or _BIAS.match(node):
             continue
         volts[node] = float(result.raw.values[-1, column])
+    # A switched coupler may have no enabled (xc3_4) or no disabled (xoc3_4) finger in one chunk and one in the next: it
+    # then goes on where its other part ended.
+    other = {(f"x{n[2:]}" if n.startswith("xo") else f"xo{n[1:]}"): v for n, v in volts.items() if _FINGER.match(n)}
+    volts = other | volts
     if not volts:
         raise SimulatorError("ngspice saved no node voltages, so the next chunk cannot start from them")
     return volts

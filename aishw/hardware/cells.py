@@ -30,7 +30,7 @@ def cell_text(target: Target, bits: int, segments: int) -> str:
         if not _SAFE_NAME.match(name):
             raise CardError(f"technology {target.technology.name!r}: model name {name!r} is not a plain word")
     filled = Template(template).safe_substitute(nmos=target.technology.nmos, pmos=target.technology.pmos)
-    return "\n".join([filled.rstrip(), coupler_cell(bits), shil_cell(bits), bank_cell(segments)])
+    return "\n".join([filled.rstrip(), coupler_cell(bits, target.encoding), shil_cell(bits), bank_cell(segments)])
 
 
 def unit(bits: int) -> float:
@@ -44,12 +44,25 @@ def fixed_units(code: int, bits: int) -> tuple[float, float]:
     return (half + code) * unit(bits), (half - code) * unit(bits)
 
 
-def coupler_cell(bits: int) -> str:
-    """The signed coupler with `bits` weight bits: one finger a bit, and a fixed half-LSB finger on n that balances
-    code 0.
+def switched_units(code: int, bits: int) -> tuple[float, float]:
+    """(on, off) LSB units of a sign-magnitude coupler that holds `code`, on the tap that its sign chooses.
 
-    Pins: p n y, then b and its complement from the most significant bit down, then bn bp vdd.
+    1 unit an LSB at 4 bits; other widths keep the strongest code's current, 7 units. Their sum is always 7.
     """
+    return abs(code) * unit(bits), (2 ** (bits - 1) - 1 - abs(code)) * unit(bits)
+
+
+def coupler_cell(bits: int, encoding: str = "offset") -> str:
+    """The signed coupler with `bits` weight bits.
+
+    offset: one finger a bit, and a fixed half-LSB finger on n that balances code 0. sign_magnitude: the sign (1: p,
+    0: n) chooses the tap, each other bit enables its finger. Pins: p n y, then b and its complement from the most
+    significant bit (or the sign s) down, then bn bp vdd.
+    """
+    return _switched_coupler(bits) if encoding == "sign_magnitude" else _offset_coupler(bits)
+
+
+def _offset_coupler(bits: int) -> str:
     names = range(bits - 1, -1, -1)
     pins = " ".join(f"b{b} c{b}" for b in names)
     lines = [
@@ -59,6 +72,18 @@ def coupler_cell(bits: int) -> str:
     lines += [f"xw{b} p n y b{b} c{b} bn bp vdd weight u={spice_number(unit(bits) * 2**b)}" for b in names]
     lines += [f"xf p n y 0 vdd bn bp vdd weight u={spice_number(unit(bits))}", ".ends"]
     return "\n".join(lines)
+
+
+def _switched_coupler(bits: int) -> str:
+    names = range(bits - 2, -1, -1)
+    pins = " ".join(f"b{b} c{b}" for b in names)
+    lines = [
+        f"* coupler: {bits}-bit signed coupler, sign and magnitude; a finger conducts while its bit is high.",
+        f".subckt coupler p n y s sn {pins} bn bp vdd",
+        "xm p n a s sn vdd sign_mux",
+    ]
+    lines += [f"xw{b} a y b{b} c{b} bn bp vdd weight u={spice_number(unit(bits) * 2**b)}" for b in names]
+    return "\n".join([*lines, ".ends"])
 
 
 def shil_cell(bits: int) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,9 +17,13 @@ from aishw.engines import deck_rails, deck_replay
 from aishw.engines import deck_transistor as deck
 from aishw.engines.chip import transistor_deck
 from aishw.engines.deck_reader import read_transistor
+from aishw.engines.ngspice import Result, Simulator
+from aishw.engines.rawfile import Raw
+from aishw.engines.start import end_voltages, start_voltages
 from aishw.engines.window import Window, chunk_deck, outside_sites
 from aishw.errors import CompareError, DeckError, GridError
 from aishw.hardware.cards import load_target
+from aishw.hardware.cells import cell_text
 from aishw.hardware.solver import Solver
 from aishw.hardware.steady import SteadyState
 from aishw.lower.design import Design
@@ -25,13 +31,21 @@ from aishw.lower.lower import lower
 
 WAVE = 0.45 * (1 + np.sin(2 * np.pi * np.arange(64) / 64))
 NODES = ("r0", "r1", "r2", "n", "p", "d1", "d2", "e1", "e2", "n.s", "n.t", "p.s", "p.t")
+SWITCHED = load_target("ring28_switched")
 STEADY = SteadyState(
     "ring28", "tt", 300.15, "merged", Solver(), 1e8, 1.0, {n: WAVE for n in NODES}, {"r0": 1.0}, 0.3, "none", 0.0
 )
 
 
 def design(
-    seed: int, *, height: int = 4, width: int = 5, segments: int = 3, bits: int = 4, policy: str = "array"
+    seed: int,
+    *,
+    height: int = 4,
+    width: int = 5,
+    segments: int = 3,
+    bits: int = 4,
+    policy: str = "array",
+    target: str = "ring28",
 ) -> Design:
     rng = np.random.default_rng(seed)
     top = grid(height, width, "king8")
@@ -39,7 +53,7 @@ def design(
     system = System(
         "kurashil", top, rng.normal(0, 1, (segments, top.edges.shape[1])), terms, rng.uniform(0.3, 2, segments)
     )
-    return lower(system, load_target("ring28"), bits=bits, policy=policy)
+    return lower(system, load_target(target), bits=bits, policy=policy)
 
 
 def lines(text: str, start: str) -> list[str]:
@@ -52,10 +66,11 @@ def lines(text: str, start: str) -> list[str]:
     bits=st.integers(2, 6),
     policy=st.sampled_from(["array", "chunk", "site"]),
     storage=st.sampled_from(["ideal", "latch"]),
+    target=st.sampled_from(["ring28", "ring28_switched"]),
 )
-@settings(max_examples=40, deadline=None)
-def test_round_trip(seed: int, segments: int, bits: int, policy: str, storage: str) -> None:
-    d = design(seed, segments=segments, bits=bits, policy=policy)
+@settings(max_examples=60, deadline=None)
+def test_round_trip(seed: int, segments: int, bits: int, policy: str, storage: str, target: str) -> None:
+    d = design(seed, segments=segments, bits=bits, policy=policy, target=target)
     trim = np.random.default_rng(seed).integers(0, 512, d.system.sites)
     reading = read_transistor(transistor_deck(d, STEADY, np.zeros(d.system.sites), storage=storage, trim=trim))
     assert np.array_equal(reading.edges, d.system.topology.edges)
@@ -134,11 +149,68 @@ def test_bad_requests() -> None:
         transistor_deck(d, STEADY, np.zeros(20), trim=np.full(20, 512))
 
 
-def test_an_encoding_without_cells_is_refused() -> None:
-    d = design(5)
-    signed = replace(d, target=replace(d.target, encoding="sign_magnitude"))
-    with pytest.raises(DeckError, match="writes codes as sign_magnitude"):
-        transistor_deck(signed, STEADY, np.zeros(20))
+def one_code(code: int, target: str = "ring28_switched") -> Design:
+    """Site 7 driven by site 6 with `code` in chunk 1; every other code is 0."""
+    d = design(0, target=target)
+    codes = {kind: np.zeros_like(values) for kind, values in d.codes.items()}
+    driven, driving = d.system.topology.edges
+    codes["coupling"][1, (driven == 7) & (driving == 6)] = code
+    return replace(d, codes=codes)
+
+
+def test_a_switched_coupler_has_a_sign_and_magnitude_bits() -> None:
+    """Code -5 in chunk 1 only: sign 101 (low in chunk 1), bits 4 and 1 high there, bit 2 never."""
+    text = transistor_deck(one_code(-5), STEADY, np.zeros(20))
+    assert lines(text, "xc7_6 ") == ["xc7_6 n_6 p_6 r0_7 w101 w010 w010 w101 w000 w111 w010 w101 bn bp vdd coupler"]
+    assert lines(text, "xc6_7 ") == ["xc6_7 n_7 p_7 r0_6 w111 w000 w000 w111 w000 w111 w000 w111 bn bp vdd coupler"]
+    assert read_transistor(text).coupling.sum(axis=1).tolist() == [0, -5, 0]
+
+
+@pytest.mark.parametrize(
+    ("code", "on", "off"),
+    [(5, "n_6 r0_7 bn bp vdd finger u=5.0", "n_6 r0_7 0 vdd vdd finger u=2.0"),
+     (-3, "p_6 r0_7 bn bp vdd finger u=3.0", "p_6 r0_7 0 vdd vdd finger u=4.0"),
+     (7, "n_6 r0_7 bn bp vdd finger u=7.0", None),
+     (0, None, "n_6 r0_7 0 vdd vdd finger u=7.0")],
+)  # fmt: skip
+def test_merged_switched_couplers_keep_their_disabled_fingers(code: int, on: str | None, off: str | None) -> None:
+    """A positive code sits on tap n (it repels), a negative one on tap p; the disabled fingers load r0 on."""
+    body = "\n".join(deck.merged_body(one_code(code), 1, np.array([7])))
+    assert lines(body, "xc7_6 ") == ([f"xc7_6 {on}"] if on else [])
+    assert lines(body, "xoc7_6 ") == ([f"xoc7_6 {off}"] if off else [])
+
+
+@pytest.mark.parametrize("bits", [2, 3, 4, 5, 6])
+def test_a_switched_coupler_has_seven_units_at_every_width(bits: int) -> None:
+    d = design(1, bits=bits, target="ring28_switched")
+    body = "\n".join(deck.merged_body(d, 1, np.array([7])))
+    driven, driving = d.system.topology.edges
+    for e in np.flatnonzero(driven == 7):
+        shares = {
+            part: sum(float(line.split("u=")[1]) for line in lines(body, f"{part}7_{driving[e]} "))
+            for part in ("xc", "xoc")
+        }
+        assert sum(shares.values()) == pytest.approx(7)
+        assert shares["xc"] == pytest.approx(7 * abs(int(d.codes["coupling"][1, e])) / (2 ** (bits - 1) - 1))
+    weights = re.findall(r"weight u=(\S+)", cell_text(SWITCHED, bits, 1))
+    assert len(weights) == bits - 1 and sum(map(float, weights)) == pytest.approx(7)
+
+
+def test_a_window_of_switched_cells_starts_every_finger_from_the_steady_state() -> None:
+    waves = {f"{tap}.{part}{node}": WAVE for tap in "pn" for part in ("", "off.") for node in "st"}
+    d = design(4, target="ring28_switched")
+    volts = start_voltages(d, np.array([7]), replace(STEADY, waves={**STEADY.waves, **waves}), np.zeros(20))
+    body = deck.merged_body(d, 0, np.array([7]))
+    fingers = {line.split()[0] for line in body if line.split()[-2] == "finger"}
+    assert {node[:-2] for node in volts if node[-2:] in (".s", ".t")} == fingers
+
+
+def test_a_finger_that_a_new_chunk_enables_goes_on_from_the_disabled_one() -> None:
+    names = ("v(r0_7)", "v(xoc7_6.s)", "v(xc7_8.t)", "v(xc7_9.s)", "v(xoc7_9.s)")
+    raw = Raw(names, np.array([0.0, 1e-9]), np.array([np.zeros(5), [0.1, 0.2, 0.3, 0.4, 0.5]]))
+    volts = end_voltages(Result(raw, "", 0.0, 0.0, Simulator(Path("ngspice"), 39)))
+    assert volts["xc7_6.s"] == 0.2 and volts["xoc7_8.t"] == 0.3
+    assert (volts["xc7_9.s"], volts["xoc7_9.s"]) == (0.4, 0.5)
 
 
 def test_wave_table_keeps_the_wave() -> None:
