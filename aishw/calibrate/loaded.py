@@ -1,0 +1,172 @@
+"""One PE alone under an equivalent load: its couplers merged into a few, driven at evenly spread phases.
+
+A coupler at code 0 acts the same half a turn later, so that `groups` couplers of a multiplied size at even phases leave
+only every harmonic of the phase that is a multiple of 2 * groups (of an odd number); five stand for 24 and cost a fifth
+of a tile run. The reference coupler, which holds code 0 too, is spread with the others.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aishw.calibrate.steady import tile_design
+from aishw.engines import deck_replay
+from aishw.engines.deck_transistor import MIDDLE_TRIM, chip_deck, fixed_coupler, fixed_fingers
+from aishw.engines.ngspice import Result, run_deck
+from aishw.engines.phase import rising_crossings
+from aishw.engines.start import PE_NODES
+from aishw.hardware.cells import cell_text, model_text
+from aishw.hardware.solver import Solver
+from aishw.hardware.steady import SteadyState
+from aishw.hardware.target import Target
+from aishw.units import TWO_PI
+from aishw.units import spice_number as number
+
+GROUPS = 5
+BITS = 4
+# Tap edges averaged twice over T/50 and nearly fixed steps: the drift over 16 cycles scatters by 4e-5 rad (gear T/100,
+# reltol 1e-5 with sharp edges: 6e-4) at 47 ms a cycle. The frequency stands 4e-4 above that solver's; T/400 adds 6e-5.
+EDGE_STEPS = 50
+BENCH = Solver("trap", 200, 1e-3, 50.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Load:
+    """What drives the couplers. waves: one period (M,) of taps "p" and "n"; they run at frequency_Hz.
+
+    fan_in: couplers of the PE. rate: rad per cycle of the strongest code, sets the couplers' bias (None: the strongest).
+    """
+
+    waves: Mapping[str, NDArray[np.float64]]
+    frequency_Hz: float
+    fan_in: int = 24
+    rate: float | None = None
+    groups: int = GROUPS
+
+
+def load_of(steady: SteadyState) -> Load:
+    """The load that a steady state was measured under."""
+    return Load(steady.waves, steady.frequency_Hz, steady.fan_in)
+
+
+def source_phases(groups: int) -> NDArray[np.float64]:
+    return TWO_PI * np.arange(groups) / groups
+
+
+def tap_sources(
+    waves: Mapping[str, NDArray[np.float64]],
+    phases_rad: NDArray[np.float64],
+    frequency_Hz: float,
+    edge_steps: int | None = None,
+) -> tuple[list[str], dict[str, float]]:
+    """Sources of the tap pairs p_<k>, n_<k> at fixed phases, and the voltages they hold at time zero."""
+    lines, volts = [], {}
+    for tap in "pn":
+        wave = deck_replay.smoothed(waves[tap], edge_steps or EDGE_STEPS)
+        table = deck_replay.wave_table(wave)
+        for k, phase in enumerate(phases_rad.tolist()):
+            turns = (phase / TWO_PI) % 1.0
+            lines.append(deck_replay.replay_line(f"{tap}_{k}", f"{tap}_{k}", table, frequency_Hz, number(turns)))
+            volts[f"{tap}_{k}"] = float(np.interp(turns * wave.size, np.arange(wave.size), wave, period=wave.size))
+    return lines, volts
+
+
+def bias_sources(target: Target, kind: str, rate: float | None) -> tuple[list[str], dict[str, float]]:
+    """The bias rails of one kind at the bias for `rate` (None: the strongest), and their voltages."""
+    injection = target.injections[kind]
+    high = float(injection.bias_for(injection.rate_limit if rate is None else rate))
+    rails = {"bs": high} if kind == "shil" else {"bn": high, "bp": target.technology.supply_V - high}
+    return [f"v{name} {name} 0 {number(volt)}" for name, volt in rails.items()], rails
+
+
+def loaded_deck(
+    target: Target,
+    load: Load,
+    solver: Solver,
+    cycles: float,
+    *,
+    start: SteadyState | None = None,
+    trim: int = MIDDLE_TRIM,
+    extra: Sequence[str] = (),
+    rename: Mapping[str, str] | None = None,
+    cells: str = "",
+    save: str = "v(r0_0)",
+) -> str:
+    """The deck of PE 0 (nodes r0_0 .. p_0) under `load` for `cycles` cycles of the load.
+
+    start: the steady state whose phase 0 it starts from (None: from a ring out of balance). extra: further lines.
+    rename: other subcircuits, defined in `cells`, for instances by their name ("xp0", "xc3").
+    """
+    vdd, circuit = target.technology.supply_V, target.circuit
+    lines, volts = bias_sources(target, "coupling", load.rate)
+    phases = source_phases(load.groups)
+    sources, held = tap_sources(load.waves, phases, load.frequency_Hz)
+    volts |= held
+    lines += sources
+    ties = " ".join("vdd" if trim >> b & 1 else "0" for b in range(9))
+    lines += [f"xp0 r0_0 r1_0 r2_0 n_own p_own vdd pe", f"xt0 r1_0 {ties} trim"]
+    tap_F = number(circuit["wire_F"] + target.fan_in * circuit["tap_load_F"])
+    lines += [f"cp0 p_own 0 {tap_F}", f"cn0 n_own 0 {tap_F}"]
+    if load.fan_in < target.fan_in:
+        lines.append(f"cf0 r0_0 0 {number((target.fan_in - load.fan_in) * circuit['coupler_F'])}")
+    many = (load.fan_in + 1) / load.groups  # the reference is one more coupler
+    fixed = fixed_coupler(target.encoding, BITS)
+    for k in range(load.groups):
+        lines += [multiplied(line, many) for line in fixed(f"c{k}", str(k), "r0_0", "bn bp", 0)]
+    volts |= {"vdd": vdd, "vm": circuit["shil_low_V"]}
+    volts |= start_voltages(start, target.encoding, phases) if start else {"r0_0": 0.0, "r1_0": vdd, "r2_0": 0.25 * vdd}
+    return chip_deck(
+        tile_design(target, {}, fan_in=load.fan_in),
+        [*(_renamed(line, rename or {}) for line in lines), *extra],
+        title="aishw loaded PE",
+        models=model_text(target.technology),
+        cells="\n".join([cell_text(target, BITS, 1), cells]),
+        solver=solver,
+        stop_s=cycles / load.frequency_Hz,
+        start=deck_replay.start_lines(volts),
+        save=save,
+    )
+
+
+def _renamed(line: str, names: Mapping[str, str]) -> str:
+    words = line.split()
+    if words[0] not in names:
+        return line
+    last = max(k for k, word in enumerate(words) if "=" not in word)
+    return " ".join([*words[:last], names[words[0]], *words[last + 1 :]])
+
+
+def multiplied(line: str, many: float) -> str:
+    """An instance line with `many` times the units of each finger."""
+    return re.sub(r"\b(u[pn]?)=(\S+)", lambda found: f"{found[1]}={number(many * float(found[2]))}", line)
+
+
+def start_voltages(steady: SteadyState, encoding: str, phases_rad: NDArray[np.float64]) -> dict[str, float]:
+    """The PE's nodes at phase 0 and the coupler fingers' at their sources' phases."""
+    volts = {name.format(0): float(steady.at(node, 0.0)) for node, name in PE_NODES.items() if node not in "pn"}
+    volts |= {f"{tap}_own": float(steady.at(tap, 0.0)) for tap in "pn"}
+    for k, phase in enumerate(phases_rad.tolist()):
+        volts |= finger_voltages(steady, encoding, f"c{k}", 0, phase)
+    return volts
+
+
+def finger_voltages(steady: SteadyState, encoding: str, name: str, code: int, phase_rad: float) -> dict[str, float]:
+    """The inner nodes of the merged coupler x<name> whose source stands at `phase_rad`, as far as they are known."""
+    return {
+        f"{instance}.{node}": float(steady.at(f"{wave}.{node}", phase_rad))
+        for instance, wave in fixed_fingers(encoding, BITS, name, code)
+        for node in "st"
+        if f"{wave}.{node}" in steady.waves
+    }
+
+
+def run_loaded(deck: str, target: Target) -> tuple[Result, NDArray[np.float64]]:
+    """The finished run and the times (s) of r0's rising crossings of half the supply."""
+    result = run_deck(deck, time_limit_s=600)
+    times = rising_crossings(result.raw.time_s, result.raw["v(r0_0)"], target.technology.supply_V / 2)[0]
+    return result, times
