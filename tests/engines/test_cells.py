@@ -5,16 +5,25 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from aishw.engines.deck_transistor import fixed_coupler
 from aishw.engines.ngspice import run_deck
+from aishw.engines.rawfile import Raw
 from aishw.hardware.cards import load_target
 from aishw.hardware.cells import cell_text, fixed_units, model_text
+from aishw.hardware.target import Target
 
 TARGET = load_target("ring28")
-HEAD = f"* cells\n{model_text(TARGET.technology)}\n{cell_text(TARGET, 4, 2)}\nvdd vdd 0 0.9\n"
+SWITCHED = load_target("ring28_switched")
 
 
-def run(body: str, tran: str):  # type: ignore[no-untyped-def]
-    return run_deck(f"{HEAD}{body}\n.options method=gear\n.tran {tran} uic\n.save all\n.end\n", time_limit_s=120).raw
+def head(target: Target) -> str:
+    return f"* cells\n{model_text(target.technology)}\n{cell_text(target, 4, 2)}\nvdd vdd 0 0.9\n"
+
+
+def run(body: str, tran: str, target: Target = TARGET) -> Raw:
+    return run_deck(
+        f"{head(target)}{body}\n.options method=gear\n.tran {tran} uic\n.save all\n.end\n", time_limit_s=120
+    ).raw
 
 
 @pytest.mark.parametrize("code", [1, 341, 682, 1023])
@@ -61,12 +70,39 @@ def test_full_and_merged_couplers_give_the_same_current(code: int) -> None:
     merged = run(f"{taps}vy y 0 0.45\nxc p n y bn bp vdd coupler_fixed up={up} un={un}", "20p 30n")
     currents = []
     for raw in (full, merged):
-        window = (raw.time_s > 12e-9) & (raw.time_s < 15.5e-9)
-        currents.append(np.trapezoid(raw["i(vy)"][window], raw.time_s[window]) / 3.5e-9)
+        currents.append(half_period_current(raw))
     one = 0.5 * abs(full_scale_current())
     assert currents[0] == pytest.approx(currents[1], abs=0.02 * 14 * one)
     if code:
         assert np.sign(currents[0]) == -np.sign(code)  # tap p is high: the finger on it pulls the node down
+
+
+@pytest.mark.parametrize("code", [-7, -1, 0, 4])
+def test_full_and_merged_switched_couplers_give_the_same_current(code: int) -> None:
+    """As above, mean over a half period in which tap p_0 is high: a positive code sits on n_0 and pulls the node up.
+    Codes give k / 7 of the strongest one, disabled fingers nothing, within 2 %."""
+    held = "vp p_0 0 pulse(0 0.9 1n 50p 50p 4.95n 10n)\nvn n_0 0 pulse(0.9 0 1n 50p 50p 4.95n 10n)\n"
+    held += "vbn bn 0 0.44\nvbp bp 0 0.46\nvy y 0 0.45\n"
+    bits = " ".join("vdd 0" if bit else "0 vdd" for bit in (code >= 0, *(abs(code) >> b & 1 for b in (2, 1, 0))))
+    merged = fixed_coupler("sign_magnitude", 4)
+    strongest, *currents = (
+        half_period_current(run(held + "\n".join(lines), "20p 30n", SWITCHED))
+        for lines in (
+            merged("c1_0", "0", "y", "bn bp", 7 if code >= 0 else -7),
+            [f"xc n_0 p_0 y {bits} bn bp vdd coupler"],
+            merged("c1_0", "0", "y", "bn bp", code),
+        )
+    )
+    share = np.array(currents) / strongest
+    assert share[0] == pytest.approx(share[1], abs=0.02)
+    assert share[0] == pytest.approx(abs(code) / 7, abs=0.02)
+    assert np.sign(strongest) == (1 if code >= 0 else -1)
+
+
+def half_period_current(raw: Raw) -> float:
+    """Mean current into the source that holds node y, over 12 to 15.5 ns (tap p high)."""
+    window = (raw.time_s > 12e-9) & (raw.time_s < 15.5e-9)
+    return float(np.trapezoid(raw["i(vy)"][window], raw.time_s[window])) / 3.5e-9
 
 
 def full_scale_current() -> float:

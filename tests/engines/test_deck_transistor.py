@@ -196,6 +196,24 @@ def test_a_switched_coupler_has_seven_units_at_every_width(bits: int) -> None:
     assert len(weights) == bits - 1 and sum(map(float, weights)) == pytest.approx(7)
 
 
+def transistors(text: str, cell: str) -> int:
+    """Devices in one instance of a subcircuit, those of its own subcircuits included."""
+    body = text.split(f".subckt {cell} ")[1].split(".ends")[0].splitlines()[1:]
+    inner = [next(w for w in reversed(line.split()) if "=" not in w) for line in body if line[0] == "x"]
+    return sum(line[0] == "m" for line in body) + sum(transistors(text, name) for name in inner)
+
+
+def test_a_switched_coupler_has_as_many_transistors_as_a_constant_load_one() -> None:
+    """40: a sign multiplexer of 4, and for each of 3 bits a finger of 4 and a multiplexer of 4 on each of its gates."""
+    text = cell_text(SWITCHED, 4, 1)
+    assert (
+        transistors(text, "coupler")
+        == 4 + 3 * (4 + 2 * 4)
+        == transistors(cell_text(load_target("ring28"), 4, 1), "coupler")
+    )
+    assert transistors(text, "pe") == transistors(cell_text(load_target("ring28"), 4, 1), "pe")
+
+
 def test_a_window_of_switched_cells_starts_every_finger_from_the_steady_state() -> None:
     waves = {f"{tap}.{part}{node}": WAVE for tap in "pn" for part in ("", "off.") for node in "st"}
     d = design(4, target="ring28_switched")
