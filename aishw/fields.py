@@ -44,19 +44,23 @@ Kind = Noun | Table | Callable[[Any], Any]  # a callable makes the noun's own ty
 
 @dataclass(frozen=True)
 class Field:
-    """One field: its kind, and its unit if that is not the suffix of the name (for a table: of each entry's name)."""
+    """One field: its kind, and its unit if that is not the suffix of the name (for a table: of each entry's name).
+
+    absent: the value of an optional field that is left out, so that files from before it was there stay as they are.
+    """
 
     name: str
     kind: Kind
     units: str = ""
     optional: bool = False
+    absent: Any = None
 
 
 def encode(kind: Kind, value: Any) -> Any:
-    """Nested dicts that end in text, numbers, tuples and arrays; an optional field that is None is left out."""
+    """Nested dicts that end in text, numbers, tuples and arrays; an optional field at its `absent` value is out."""
     if isinstance(kind, Noun):
         kept = ((field, getattr(value, field.name)) for field in kind.fields)
-        return {f.name: encode(f.kind, entry) for f, entry in kept if not (entry is None and f.optional)}
+        return {f.name: encode(f.kind, entry) for f, entry in kept if not (f.optional and _same(entry, f.absent))}
     if isinstance(kind, Table):
         return {str(name): encode(kind.entry, entry) for name, entry in value.items()}
     return kind(value)
@@ -78,6 +82,10 @@ def decode(kind: Kind, value: Any, where: str) -> Any:
         return kind(value)
     except (TypeError, ValueError, IndexError) as error:
         raise StoreError(f"{where} cannot be read: {error}") from error
+
+
+def _same(entry: Any, absent: Any) -> bool:
+    return entry is None if absent is None else bool(entry == absent)
 
 
 def _texts(value: Any) -> tuple[str, ...]:
@@ -107,7 +115,7 @@ def _lists() -> dict[str, Noun]:
     from aishw.ais.topology import Topology
     from aishw.engines.base import Job, Trace
     from aishw.hardware.target import Injection, Target
-    from aishw.hardware.technology import Technology
+    from aishw.hardware.technology import Kit, Technology
     from aishw.lower.design import Design, Timeline
 
     F, array = Field, np.asarray
@@ -121,9 +129,14 @@ def _lists() -> dict[str, Noun]:
         F("start", Noun(Start, (F("mean", float, "rad"), F("deviation", float, "rad")))),
         F("noise", Noun(Noise, (F("delta", float), F("convention", str)))), F("name", str),
     )  # fmt: skip
+    kit = (
+        F("root", str), F("folders", _texts), F("sections", Table(str)), F("switches", str),
+        F("parameters", Table(float)),
+    )  # fmt: skip
     technology = (
         F("name", str), F("supply_V", float), F("temperature_K", float), F("corner", str), F("corners", _texts),
         F("models", str), F("nmos", str), F("pmos", str), F("mismatch", Table(float)), F("source", str),
+        F("kit", Noun(Kit, kit), optional=True),
     )  # fmt: skip
     injection = (F("levels", array), F("bias_V", array), F("rate", array, "rad/cycle"))
     target = (
@@ -141,6 +154,7 @@ def _lists() -> dict[str, Noun]:
         F("system", Noun(System, system)), F("target", Noun(Target, target)), F("bits", int), F("policy", str),
         F("codes", Table(array)), F("full_scale", Table(array), "1/tau"), F("cycles_per_tau", array, "cycles/tau"),
         F("timeline", Noun(Timeline, timeline)), F("clipped", Table(int)),
+        F("reference_shift", float, "rad/cycle", optional=True, absent=0.0),
     )  # fmt: skip
     job = (F("x0", array, "rad"), F("samples_tau", array), F("seed", int), F("noise", bool))
     trace = (

@@ -122,6 +122,18 @@ def test_everything_comes_back_bit_for_bit_and_in_order(run_file):
     assert store.load_traces(path, "nosuch") == []
 
 
+def test_a_reference_shift_comes_back_and_a_design_without_one_is_written_as_before(tmp_path):
+    plain = a_design()
+    shifted = dataclasses.replace(plain, reference_shift=-0.0066869741815)
+    for name, design in (("plain", plain), ("shifted", shifted)):
+        store.save_design(tmp_path / name, design)
+        loaded = store.load_design(tmp_path / name)
+        assert loaded.reference_shift == design.reference_shift and loaded.id == design.id
+    with h5py.File(tmp_path / "plain") as old, h5py.File(tmp_path / "shifted") as new:
+        assert "reference_shift" not in old["design"]
+        assert new["design/reference_shift"].attrs["units"] == "rad/cycle"
+
+
 def test_other_families_and_graphs_come_back(tmp_path):
     top = complete(6, visible=2, symmetric=False)
     system = System("kuramoto", top, RNG.normal(size=(1, 30)), {"detuning": RNG.normal(size=(1, 6))}, np.array([4.0]))

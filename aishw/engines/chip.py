@@ -46,7 +46,7 @@ def transistor_deck(
     technology = design.target.technology
     taps = {tap: deck_replay.smoothed(steady.waves[tap]) for tap in ("p", "n")}
     tables = {tap: deck_replay.wave_table(wave) for tap, wave in taps.items()}
-    f = steady.full_frequency_Hz or steady.frequency_Hz
+    f = design.reference_Hz(steady.full_frequency_Hz or steady.frequency_Hz)
     clock = deck_replay.clock_wave(design.target.circuit["clock_edge"], technology.supply_V)
     starts = deck_rails.chunk_starts_s(design)
     body = list(deck.full_body(design, storage=storage, bias=bias, trim=trim, sites=sites, readout=readout))

@@ -1,10 +1,10 @@
 """The calibrated equation: measured coupling shapes, offsets and pulling in place of the sine.
 
-    ds_i/dtau = cycles_per_tau [ base_i + sum_e (offset(C_e) + sum_k Re z_k(C_e) exp(i k (s_i - s_j)))
-                                 + reference: the same with s_j = 0 + SHIL: the same with 2 s_i ]
+    ds_i/dtau = cycles_per_tau ds_i/dcycle [+ sqrt(cycles_per_tau D) dW],    ds_i/dcycle as in `lower.circuit`
 
-with the tables of a Calibration at each site's own bias. A pair sum costs one complex sparse product per harmonic, as
-exp(ik(s_i - s_j)) splits into a factor of i and a factor of j.
+with the tables of a Calibration at each site's own bias, and D the measured phase diffusion. Without noise DOP853
+solves it; with noise RK4 takes fixed steps of at most 0.02 tau, each followed by its kick (the noise is additive, so
+this is of strong order 1 in the step).
 """
 
 from __future__ import annotations
@@ -18,28 +18,45 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aishw.engines.base import Job, Progress, Trace
-from aishw.hardware.calibration import HARMONICS, Calibration, Table
+from aishw.errors import ModelError
+from aishw.hardware.calibration import HARMONICS, Calibration
+from aishw.lower.circuit import injected
 from aishw.lower.design import Design
 
 TOLERANCE = 1e-8
+NOISE_STEP_TAU = 0.02
+
+Floats = NDArray[np.float64]
+Slope = Callable[[float, Floats], Floats]
 
 
 @dataclass(frozen=True, eq=False)
 class Macromodel:
-    """Engine `macromodel`. detuning: (N,) rad per cycle, each PE's frequency error after trim (default: none)."""
+    """Engine `macromodel`.
+
+    detuning: (N,) rad per cycle, each PE's frequency error after trim (default: none). gain_error: (E,) relative, each
+    coupler's (default: none). diffusion: rad^2 per cycle, used if the job asks for noise (default: the calibration's
+    thermal and flicker noise).
+    """
 
     calibration: Calibration
-    detuning: NDArray[np.float64] | None = None
+    detuning: Floats | None = None
+    gain_error: Floats | None = None
+    diffusion: float | None = None
     name: str = "macromodel"
 
     def run(
         self, design: Design, job: Job, progress: Progress | None = None, images: Sequence[int] | None = None
     ) -> Trace:
-        """The phases (B, T, N) of all sites, solved by DOP853 at rtol = atol = 1e-8."""
-        from scipy.integrate import solve_ivp
+        """The phases (B, T, N) of all sites: DOP853 at rtol = atol = 1e-8, or fixed steps with noise.
 
+        Noise is drawn from the job's seed, image by image, so that an image sees the same noise alone and among others.
+        Raises ModelError for noise without a diffusion, and for a detuning or gain error of another size.
+        """
         rows = np.arange(job.x0.shape[0]) if images is None else np.asarray(images, dtype=np.int64)
         begin, system = time.process_time(), design.system
+        diffusion = self._diffusion() if job.noise else 0.0
+        draws = [np.random.default_rng((job.seed, int(row))) for row in rows]
         state = np.empty((rows.size, job.samples_tau.size, system.sites))
         now, bounds = job.x0[rows].copy(), system.boundaries_tau
         for k in range(system.segments):
@@ -47,71 +64,70 @@ class Macromodel:
             at = (job.samples_tau >= a if k == 0 else job.samples_tau > a) & (job.samples_tau <= b + 1e-12)
             grid = np.unique(np.append(np.minimum(job.samples_tau[at], b), b))
             slope = self.slope(design, k, rows.size)
-            found = solve_ivp(slope, (a, b), now.ravel(), "DOP853", t_eval=grid, rtol=TOLERANCE, atol=TOLERANCE)
-            steps = found.y.T.reshape(grid.size, rows.size, system.sites)
+            if job.noise:
+                steps = _walk(slope, now, a, grid, diffusion * float(design.cycles_per_tau[k]), draws)
+            else:
+                steps = _solve(slope, now, a, grid)
             state[:, at] = steps[: int(at.sum())].transpose(1, 0, 2)
             now = steps[-1]
             if progress:
                 progress((k + 1) / system.segments)
         settings: dict[str, str | float | int] = {
-            "method": "DOP853", "rtol": TOLERANCE, "harmonics": HARMONICS,
-            "calibrated_on": self.calibration.steady.simulator,
+            "harmonics": HARMONICS, "calibrated_on": self.calibration.steady.simulator,
+            "reference_shift": design.reference_shift,
         }  # fmt: skip
+        if job.noise:
+            settings |= {"method": "RK4 and a kick", "step_tau": NOISE_STEP_TAU, "diffusion": diffusion}
+        else:
+            settings |= {"method": "DOP853", "rtol": TOLERANCE, "atol": TOLERANCE}
         sites, cpu_s = np.arange(system.sites), time.process_time() - begin
         solver = f"scipy {version('scipy')}"
         return Trace(self.name, solver, design.id, job.id, job.samples_tau, state, sites, rows, settings, None, cpu_s)
 
-    def slope(
-        self, design: Design, segment: int, batch: int
-    ) -> Callable[[float, NDArray[np.float64]], NDArray[np.float64]]:
-        """ds/dtau of one segment as a function of (tau, raveled state (B N,))."""
-        from scipy.sparse import csr_matrix
+    def slope(self, design: Design, segment: int, batch: int) -> Slope:
+        """ds/dtau of one segment as a function of (tau, raveled state (B N,)), without noise."""
+        circuit = injected(design, self.calibration, segment, self.detuning, self.gain_error)
+        drift, n, cycles = circuit.drifts(design.system.topology), design.system.sites, design.cycles_per_tau[segment]
+        return lambda _, flat: (cycles * drift(flat.reshape(batch, n))).ravel()
 
-        n, cal = design.system.sites, self.calibration
-        driven, driving = design.system.topology.edges
-        rate = {kind: values[segment] for kind, values in design.rate.items()}
-        pair_offset, pair = look_up(cal.table("coupling"), rate["coupling"][driven], design.codes["coupling"][segment])
-        own_offset, own = look_up(cal.table("reference"), rate["reference"], design.codes["reference"][segment])
-        shil_offset, shil = look_up(cal.table("shil"), rate["shil"], design.codes["shil"][segment])
-        constant = np.bincount(driven, pair_offset, minlength=n) + own_offset + shil_offset
-        constant += base(cal.table("coupling"), rate["coupling"])
-        if self.detuning is not None:
-            constant = constant + self.detuning
-        matrices = [csr_matrix((pair[:, k], (driven, driving)), shape=(n, n)) for k in range(pair.shape[1])]
-        cycles = design.cycles_per_tau[segment]
-
-        def slope(_: float, flat: NDArray[np.float64]) -> NDArray[np.float64]:
-            turn = np.exp(1j * flat.reshape(batch, n))
-            total = np.broadcast_to(constant, (batch, n)).astype(complex)
-            power, square = np.ones_like(turn), turn * turn
-            double = np.ones_like(turn)
-            for k, matrix in enumerate(matrices):
-                power, double = power * turn, double * square
-                total = total + power * (matrix @ power.conj().T).T + power * own[:, k] + double * shil[:, k]
-            return (cycles * total.real).ravel()
-
-        return slope
+    def _diffusion(self) -> float:
+        found = self.calibration.noise
+        if self.diffusion is not None:
+            if not 0 <= self.diffusion < np.inf:
+                raise ModelError(f"a diffusion must be 0 or more rad^2 per cycle, got {self.diffusion}")
+            return self.diffusion
+        if found is None:
+            raise ModelError(
+                f"the calibration of {self.calibration.steady.target!r} has no noise figures; run without noise, or "
+                "calibrate the target in full"
+            )
+        return found.thermal + found.flicker
 
 
-def look_up(
-    table: Table, rate: NDArray[np.float64], codes: NDArray[np.int8]
-) -> tuple[NDArray[np.float64], NDArray[np.complex128]]:
-    """(X,) offsets against code 0 and (X, K) harmonics for X injections at their own rates."""
-    offset = np.zeros(codes.size)
-    harmonics = np.zeros((codes.size, table.harmonics.shape[2]), dtype=complex)
-    zero = int(np.flatnonzero(table.codes == 0)[0])
-    for value in np.unique(rate):
-        here = rate == value
-        offsets, shapes = table.at(float(value))
-        place = codes[here].astype(int) - int(table.codes[0])
-        offset[here] = offsets[place] - offsets[zero]
-        harmonics[here] = shapes[place]
-    return offset, harmonics
+def _solve(slope: Slope, now: Floats, begin_tau: float, grid: Floats) -> Floats:
+    """(T, B, N) at the times of `grid`, from `now` (B, N)."""
+    from scipy.integrate import solve_ivp
+
+    span = (begin_tau, grid[-1])
+    found = solve_ivp(slope, span, now.ravel(), "DOP853", t_eval=grid, rtol=TOLERANCE, atol=TOLERANCE)
+    return found.y.T.reshape(grid.size, *now.shape)
 
 
-def base(table: Table, rate: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(N,) rad per cycle that the PEs run faster than the steady state because all their couplers have this bias."""
-    zero = int(np.flatnonzero(table.codes == 0)[0])
-    measured = table.offset[:, zero] - table.offset[-1, zero]
-    inside = np.interp(np.log(rate), np.log(table.rate), measured)
-    return np.asarray(inside, dtype=np.float64)
+def _walk(
+    slope: Slope, now: Floats, begin_tau: float, grid: Floats, diffusion: float, draws: Sequence[np.random.Generator]
+) -> Floats:
+    """The same with noise of `diffusion` rad^2 per tau; one generator per image."""
+    state, at, out = now.ravel(), begin_tau, []
+    for stop in grid:
+        steps = int(np.ceil((stop - at) / NOISE_STEP_TAU - 1e-9))
+        for _ in range(steps):
+            h = (stop - at) / steps
+            k1 = slope(0.0, state)
+            k2 = slope(0.0, state + h / 2 * k1)
+            k3 = slope(0.0, state + h / 2 * k2)
+            k4 = slope(0.0, state + h * k3)
+            kick = np.stack([draw.standard_normal(now.shape[1]) for draw in draws])
+            state = state + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4) + np.sqrt(diffusion * h) * kick.ravel()
+        out.append(state.reshape(now.shape))
+        at = stop
+    return np.stack(out)

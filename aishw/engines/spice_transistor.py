@@ -91,7 +91,7 @@ class SpiceTransistor:
             "cells": "merged",
             "outside": self.outside.engine if self.outside else "none",
             "outside_fit_rad": residual,
-            "reference_Hz": self.steady.frequency_Hz,
+            "reference_Hz": design.reference_Hz(self.steady.frequency_Hz),
             "supply_of": f"{sites.size} PEs",
             "windows": "; ".join(f"{w.row},{w.column},{w.height},{w.width}" for w in windows),
         }
@@ -126,12 +126,12 @@ def window_phase(
     samples_tau: NDArray[np.float64],
     start_rad: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """(T, M) unwrapped phases of a window's PEs at `samples_tau`, from the crossings of their r0 nodes."""
+    """(T, M) unwrapped phases of a window's PEs at `samples_tau`, from the crossings of their r0 nodes, against the
+    design's reference.
+    """
     at_s = seconds_at(design, samples_tau, steady.frequency_Hz)
-    half = design.target.technology.supply_V / 2
-    return crossing_phase(
-        run.time_s, run.wave_V, half, steady.frequency_Hz, at_s, steady.marks_rad["r0"], near_rad=start_rad
-    )
+    half, reference_Hz = design.target.technology.supply_V / 2, design.reference_Hz(steady.frequency_Hz)
+    return crossing_phase(run.time_s, run.wave_V, half, reference_Hz, at_s, steady.marks_rad["r0"], near_rad=start_rad)
 
 
 def seconds_at(design: Design, tau: NDArray[np.float64], frequency_Hz: float) -> NDArray[np.float64]:

@@ -181,13 +181,14 @@ def run_window(
 ) -> WindowRun:
     """The window's transistors through all chunks, driven by the recorded trace phase_rad (T, N) at times_tau (T,).
 
-    The window's own start phases are the trace's first row. Seconds follow from cycles at the steady state's frequency.
+    The window's own start phases are the trace's first row. Seconds follow from cycles at the steady state's frequency;
+    reference, clock and replayed taps run at the design's reference frequency beside it.
     Raises SimulatorError (with the deck kept) if a chunk fails.
     """
     bounds, outside = design.system.boundaries_tau, outside_sites(design, sites)
     start = start_voltages(design, sites, steady, phase_rad[0])
     times, waves, residual, turns, begin_s, energy, cpu_s = [], [], 0.0, 0.0, 0.0, 0.0, 0.0
-    nodes = [f"v(r0_{i})" for i in sites]
+    nodes, reference_Hz = [f"v(r0_{i})" for i in sites], design.reference_Hz(steady.frequency_Hz)
     for segment, cycles in enumerate(design.cycles_per_tau * design.system.duration_tau):
         stop_s = float(cycles / steady.frequency_Hz)
         inside = (times_tau >= bounds[segment] - 1e-9) & (times_tau <= bounds[segment + 1] + 1e-9)
@@ -198,7 +199,7 @@ def run_window(
             segment,
             sites,
             steady.waves,
-            frequency_Hz=steady.frequency_Hz,
+            frequency_Hz=reference_Hz,
             shil_phase_rad=steady.shil_phase_rad,
             outside={int(j): power[:, k] for k, j in enumerate(outside)},
             solver=steady.solver,
@@ -217,7 +218,7 @@ def run_window(
         energy += float(np.trapezoid(current, raw.time_s)) * design.target.technology.supply_V
         start = end_voltages(result)
         residual, cpu_s = max(residual, left), cpu_s + result.cpu_s
-        begin_s, turns = begin_s + stop_s, (turns + stop_s * steady.frequency_Hz) % 1.0
+        begin_s, turns = begin_s + stop_s, (turns + stop_s * reference_Hz) % 1.0
     cut = [slice(None)] + [slice(1, None)] * (len(times) - 1)
     return WindowRun(
         np.concatenate([t[c] for t, c in zip(times, cut)]),

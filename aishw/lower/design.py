@@ -10,8 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aishw.ais.system import System
+from aishw.errors import ModelError
 from aishw.hardware.target import Target
 from aishw.identity import fingerprint
+from aishw.units import TWO_PI
+
+_LARGEST_SHIFT = 0.5  # 8 % of the frequency; what a PE is moved by is below 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +52,8 @@ class Design:
     cycles_per_tau: (S,) oscillator cycles that one tau takes in each segment.
     rate[kind]: (S, N) rad per cycle of the strongest code; the bias DAC gives it.
     clipped[kind]: weights beyond full scale, set to the strongest code.
+    reference_shift: rad per cycle by which the reference and the 2 f clock run ahead of the PE's own frequency; phases
+    are counted against that reference (`reference.common_drift`).
     """
 
     system: System
@@ -59,6 +65,14 @@ class Design:
     cycles_per_tau: NDArray[np.float64]
     timeline: Timeline
     clipped: Mapping[str, int]
+    reference_shift: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not abs(self.reference_shift) < _LARGEST_SHIFT:
+            raise ModelError(
+                f"a reference shift of {self.reference_shift:.4g} rad per cycle is no small shift; allowed is "
+                f"{_LARGEST_SHIFT} either way"
+            )
 
     @property
     def code_limit(self) -> int:
@@ -77,6 +91,10 @@ class Design:
     def cycles(self) -> float:
         """Oscillator cycles per image."""
         return float(self.cycles_per_tau @ self.system.duration_tau)
+
+    def reference_Hz(self, frequency_Hz: float) -> float:
+        """What the reference runs at beside PEs of `frequency_Hz`."""
+        return frequency_Hz * (1 + self.reference_shift / TWO_PI)
 
     def values(self, kind: str) -> NDArray[np.float64]:
         """(S, E) or (S, N) 1/tau: what the codes of one kind stand for."""
@@ -97,10 +115,11 @@ class Design:
     @cached_property
     def id(self) -> str:
         codes = {kind: np.asarray(code) for kind, code in self.codes.items()}
+        shift = [float(self.reference_shift)] if self.reference_shift else []  # ids of before there was a shift stay
         return fingerprint(
             self.system.id, self.target.name, self.target.technology.name, self.target.technology.corner, self.bits,
-            self.policy, codes, dict(self.full_scale), self.cycles_per_tau, self.timeline.strategy,
-        )
+            self.policy, codes, dict(self.full_scale), self.cycles_per_tau, self.timeline.strategy, *shift,
+        )  # fmt: skip
 
 
 def level_table(target: Target, kind: str, bits: int) -> NDArray[np.float64]:

@@ -10,21 +10,26 @@ turns all of them down together: more cycles, each of which moves the phases les
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
-from aishw.ais.system import System
+from aishw.ais.system import System, draw_start
 from aishw.errors import PreflightError
+from aishw.hardware.calibration import Calibration
 from aishw.hardware.target import Target
 from aishw.lower.design import Design, level_table
 from aishw.lower.preflight import preflight
 from aishw.lower.quantize import encode, full_scale
+from aishw.lower.reference import common_drift
 from aishw.lower.schedule import timeline
 
 Scales = dict[str, NDArray[np.float64]]
 
 # `Injection.bias_for` extrapolates down to this fraction of its table's weakest rate: a bias cannot ask for less.
 _WEAKEST = 1e-2
+_STARTS = 32  # start states behind a reference's shift
 _LONGEST = 100.0  # 0.05 rad per cycle becomes 5e-4, where a bias is far below its table
 
 
@@ -37,11 +42,13 @@ def lower(
     strategy: str = "state_stationary",
     clip: str = "maximum",
     stretch: float = 1.0,
+    calibration: Calibration | None = None,
 ) -> Design:
     """The design of `system` on `target`.
 
     bits: width of a code. policy: who shares a full scale (array, chunk, site). strategy: how the segments follow each
     other. clip: where full scale lies (maximum, mse, sigma3). stretch: times more cycles than the strongest bias takes.
+    calibration: of this target; it gives the design its reference's shift (`reference.common_drift`).
     Raises PreflightError with the first objection.
     """
     objections = preflight(system, target, bits=bits, policy=policy, strategy=strategy)
@@ -62,7 +69,11 @@ def lower(
     for kind, value in weights.items():
         codes[kind], clipped[kind] = encode(value, scales[kind][:, driven[kind]], levels[kind])
     line = timeline(system, target, bits, cycles_per_tau, strategy)
-    return Design(system, target, bits, policy, codes, scales, cycles_per_tau, line, clipped)
+    design = Design(system, target, bits, policy, codes, scales, cycles_per_tau, line, clipped)
+    if calibration is None:
+        return design
+    shift = common_drift(design, calibration, draw_start(system, _STARTS, seed=0))
+    return replace(design, reference_shift=shift)
 
 
 def _driven(system: System, kind: str) -> NDArray[np.int64]:

@@ -9,10 +9,11 @@ import pytest
 from test_deck_transistor import STEADY, design
 
 from aishw.engines.base import Job, sample_times
-from aishw.engines.macromodel import Macromodel, look_up
+from aishw.engines.macromodel import Macromodel
 from aishw.engines.ode import OdeEngine
 from aishw.errors import CardError
 from aishw.hardware.calibration import HARMONICS, Calibration, Table
+from aishw.lower.circuit import look_up
 from aishw.lower.design import Design
 
 CODES = np.arange(-7, 8)

@@ -1,0 +1,124 @@
+"""What a calibration says about a design: the constants and complex harmonics of one segment, for every injection.
+
+    ds_i/dcycle = constant_i + Re sum_k [ sum_e pair_ek exp(ik(s_i - s_j)) + own_ik exp(ik s_i) + shil_ik exp(2ik s_i) ]
+
+`constant` holds the offsets against code 0, what the couplers' bias does to the ring, detuning, and minus the
+reference's shift: phases are counted against the reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aishw.ais.topology import Topology
+from aishw.errors import ModelError
+from aishw.hardware.calibration import Calibration, Table
+from aishw.lower.design import Design
+
+Floats = NDArray[np.float64]
+Complex = NDArray[np.complex128]
+
+
+@dataclass(frozen=True, eq=False)
+class Injected:
+    """One segment, rad per cycle: constant (N,), and complex pair (E, K), own (N, K), shil (N, K)."""
+
+    constant: Floats
+    pair: Complex
+    own: Complex
+    shil: Complex
+
+    def __sub__(self, other: Injected) -> Injected:
+        return Injected(
+            self.constant - other.constant, self.pair - other.pair, self.own - other.own, self.shil - other.shil
+        )
+
+    def drifts(self, topology: Topology) -> Callable[[Floats], Floats]:
+        """A function of phases (B, N) that returns their drift (B, N), rad per cycle: one sparse product per harmonic,
+        as exp(ik(s_i - s_j)) splits into a factor of i and a factor of j.
+        """
+        from scipy.sparse import csr_matrix
+
+        n = topology.sites
+        matrices = [csr_matrix((each, tuple(topology.edges)), shape=(n, n)) for each in self.pair.T]
+
+        def drift(state: Floats) -> Floats:
+            turn = np.exp(1j * state)
+            total = np.broadcast_to(self.constant, state.shape).astype(complex)
+            power, double, square = np.ones_like(turn), np.ones_like(turn), turn * turn
+            for k, matrix in enumerate(matrices):
+                power, double = power * turn, double * square
+                total += power * (matrix @ power.conj().T).T + power * self.own[:, k] + double * self.shil[:, k]
+            return np.asarray(total.real)
+
+        return drift
+
+
+def injected(
+    design: Design,
+    calibration: Calibration,
+    segment: int,
+    detuning: Floats | None = None,
+    gain_error: Floats | None = None,
+) -> Injected:
+    """One segment on the calibrated circuit. detuning: (N,) rad per cycle, each PE's own. gain_error: (E,) relative, of
+    all that a coupler's code does (its part at code 0 stays). Raises ModelError for other shapes.
+    """
+    sites, edges = design.system.sites, design.system.topology.edges
+    _check("detuning", detuning, sites, "sites")
+    _check("gain error", gain_error, edges.shape[1], "edges")
+    rate = {kind: values[segment] for kind, values in design.rate.items()}
+    table = calibration.table("coupling")
+    offset, pair = look_up(table, rate["coupling"][edges[0]], design.codes["coupling"][segment])
+    if gain_error is not None:
+        idle = look_up(table, rate["coupling"][edges[0]], np.zeros(edges.shape[1], dtype=np.int8))[1]
+        offset, pair = offset * (1 + gain_error), idle + (pair - idle) * (1 + gain_error)[:, None]
+    own_offset, own = look_up(calibration.table("reference"), rate["reference"], design.codes["reference"][segment])
+    shil_offset, shil = look_up(calibration.table("shil"), rate["shil"], design.codes["shil"][segment])
+    constant = np.bincount(edges[0], offset, minlength=sites) + own_offset + shil_offset + base(table, rate["coupling"])
+    constant += (0.0 if detuning is None else detuning) - design.reference_shift
+    return Injected(constant, pair, own, shil)
+
+
+def ideal(design: Design, segment: int, harmonics: int) -> Injected:
+    """The same segment of the realised KuraSHIL equation: z_1 = -i C, -i reference and +i shil, nothing else."""
+    system, cycles = design.realised, design.cycles_per_tau[segment]
+
+    def first(weights: Floats, factor: complex) -> Complex:
+        out = np.zeros((weights.size, harmonics), dtype=complex)
+        out[:, 0] = factor * weights / cycles
+        return out
+
+    own, shil = first(system.terms["reference"][segment], -1j), first(system.terms["shil"][segment], 1j)
+    return Injected(np.zeros(system.sites), first(system.coupling[segment], -1j), own, shil)
+
+
+def look_up(table: Table, rate: Floats, codes: NDArray[np.int8]) -> tuple[Floats, Complex]:
+    """(X,) offsets against code 0 and (X, K) harmonics for X injections at their own rates (X,)."""
+    offset = np.zeros(codes.size)
+    harmonics = np.zeros((codes.size, table.harmonics.shape[2]), dtype=complex)
+    zero = int(np.flatnonzero(table.codes == 0)[0])
+    for value in np.unique(rate):
+        here = rate == value
+        offsets, shapes = table.at(float(value))
+        place = codes[here].astype(int) - int(table.codes[0])
+        offset[here] = offsets[place] - offsets[zero]
+        harmonics[here] = shapes[place]
+    return offset, harmonics
+
+
+def base(table: Table, rate: Floats) -> Floats:
+    """(N,) rad per cycle that the PEs run faster than the steady state because all their couplers have this bias."""
+    zero = int(np.flatnonzero(table.codes == 0)[0])
+    measured = table.offset[:, zero] - table.offset[-1, zero]
+    inside = np.interp(np.log(rate), np.log(table.rate), measured)
+    return np.asarray(inside, dtype=np.float64)
+
+
+def _check(what: str, value: Floats | None, count: int, of: str) -> None:
+    if value is not None and (np.shape(value) != (count,) or not np.isfinite(value).all()):
+        raise ModelError(f"{what} is {np.shape(value)}, expected one finite number for each of {count} {of}")

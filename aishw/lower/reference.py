@@ -1,0 +1,36 @@
+"""The reference frequency of a design: one number that takes the circuit's common drift out of all phases.
+
+Offsets, coupling phase and even harmonics turn all PEs together against an injection reference at the PE's own
+frequency. A reference that turns with them,
+
+    f_reference = f0 (1 + shift / 2 pi),    shift = mean over sites, starts and cycles of (circuit - ideal) drift,
+
+leaves each PE's own difference. The mean runs along trajectories of the realised equation.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aishw.hardware.calibration import HARMONICS, Calibration
+from aishw.lower.circuit import ideal, injected
+from aishw.lower.design import Design
+
+_POINTS = 10  # midpoints in a segment; 20 moved the shift of the digits checkpoint by less than 1e-6 rad per cycle
+
+
+def common_drift(design: Design, calibration: Calibration, x0: NDArray[np.float64]) -> float:
+    """The shift in rad per cycle for start states x0 (B, N), whatever shift the design already has."""
+    from aishw.ais.rollout import rollout
+
+    bounds, top = design.system.boundaries_tau, design.system.topology
+    middle = (np.arange(_POINTS) + 0.5) / _POINTS
+    times = (bounds[:-1, None] + np.diff(bounds)[:, None] * middle).ravel()
+    states = rollout(design.realised, x0, "rk4", 0.05, times).numpy()  # (B, T, N)
+    drift = 0.0
+    for segment, cycles in enumerate(design.cycles_per_tau * design.system.duration_tau):
+        excess = injected(design, calibration, segment) - ideal(design, segment, HARMONICS)
+        seen = states[:, segment * _POINTS : (segment + 1) * _POINTS].reshape(-1, design.system.sites)
+        drift += cycles * (float(excess.drifts(top)(seen).mean()) + design.reference_shift)
+    return drift / design.cycles
