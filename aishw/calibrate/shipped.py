@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from aishw import library
 from aishw.calibrate.calibration_file import has_tables, load_calibration
+from aishw.calibrate.match import calibration_for, circuit_id
 from aishw.calibrate.steady_file import load_steady, save_steady
+from aishw.errors import CardError, StoreError
 from aishw.hardware.calibration import Calibration
-from aishw.hardware.cells import cell_text, model_text
 from aishw.hardware.solver import Solver
 from aishw.hardware.steady import SteadyState
 from aishw.hardware.target import Target
-from aishw.identity import fingerprint
+from aishw.lower.design import Design
+
+__all__ = ["calibration_of", "calibration_of_design", "circuit_id", "steady_of"]
 
 
 def steady_of(
@@ -30,16 +34,18 @@ def steady_of(
     What was measured is kept under ~/.cache/aishw (or $XDG_CACHE_HOME/aishw). A measurement of a PE with 24 couplers
     took 8 minutes on a loaded machine.
     """
-    from aishw.calibrate.nominal import circuit_steady
+    from aishw.calibrate.circuit import circuit_steady
 
     solver = solver or Solver()
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "aishw"
     kept = cache / f"steady-{circuit_id(target, solver, fan_in)}.h5"
-    for path in (library.folder("calibration") / f"{target.name}.h5", kept):
-        if path.exists():
-            steady = load_steady(path)
-            if steady.circuit == circuit_id(target, solver, fan_in):
-                return steady
+    shipped = library.folder("calibration") / f"{target.name}.h5"
+    if shipped.exists() and (steady := load_steady(shipped)).circuit == circuit_id(target, solver, fan_in):
+        return steady
+    with suppress(StoreError):  # none kept, or one of an older version: measured again
+        steady = load_steady(kept)
+        if steady.circuit == circuit_id(target, solver, fan_in):
+            return steady
     steady = replace((measure or circuit_steady)(target, solver, fan_in), circuit=circuit_id(target, solver, fan_in))
     cache.mkdir(parents=True, exist_ok=True)
     save_steady(kept, steady, "measured on demand")
@@ -47,25 +53,21 @@ def steady_of(
 
 
 def calibration_of(target: Target, fan_in: int = 24, solver: Solver | None = None) -> Calibration | None:
-    """The shipped tables of `target` at its corner, temperature, fan-in and solver; None if there are none."""
+    """The shipped tables of `target` at its corner, temperature, fan-in and solver, under its own rates; None if there
+    are none.
+    """
     path = library.folder("calibration") / f"{target.name}.h5"
     if not path.exists() or not has_tables(path):
         return None
     calibration = load_calibration(path)
     fits = calibration.steady.circuit == circuit_id(target, solver or Solver(), fan_in)
-    return calibration if fits else None
+    return calibration.labelled(target) if fits else None
 
 
-def circuit_id(target: Target, solver: Solver, fan_in: int = 24) -> str:
-    """The hash of what a steady state depends on: cells, models, corner, temperature, circuit figures, solver."""
-    technology = target.technology
-    return fingerprint(
-        cell_text(target, max(target.bits), 1),
-        model_text(technology),
-        technology.supply_V,
-        technology.temperature_K,
-        dict(target.circuit),
-        {kind: injection.bias_V for kind, injection in target.injections.items()},
-        asdict(solver),
-        fan_in,
-    )
+def calibration_of_design(design: Design, solver: Solver | None = None) -> Calibration | None:
+    """The shipped calibration that belongs to a design (`match.check_calibration`); None if there is none."""
+    found = calibration_of(design.target, design.system.topology.fan_in, solver)
+    try:
+        return None if found is None else calibration_for(found, design, solver)
+    except CardError:
+        return None  # tables of another number of bits

@@ -14,40 +14,69 @@ from aishw.cli import common
 @click.option("--corner", metavar="NAME", help="Process corner, instead of the card's.")
 @click.option("--temperature", type=float, metavar="C", help="Degrees Celsius, instead of the card's.")
 @click.option("--fan-in", default=24, show_default=True, type=click.IntRange(1, 24), help="Couplers of the PE.")
-@click.option("--steady-only", is_flag=True, help="Leave out the tables: what transistor windows need, no macromodel.")
-@common.out_option("The HDF5 file to write.")
+@click.option("--seed", default=0, show_default=True, type=common.SEED, help="Of the drawn chips and noise.")
+@click.option("--quick", is_flag=True, help="Fewer points and draws.")
+@click.option("--only", metavar="STAGE,..", help="These stages beside the steady state, and what they need.")
+@click.option("--steady-only", is_flag=True, help="The steady state alone: for transistor windows, no macromodel.")
+@click.option("--workers", default=2, show_default=True, type=click.IntRange(1, 256), help="ngspice side by side.")
+@common.out_option("The HDF5 file to write; a page, a text and pictures come beside it.")
 @common.force_option
+@common.json_option
 def command(
-    target: str, corner: str | None, temperature: float | None, fan_in: int, steady_only: bool, out: Path, force: bool
-) -> None:
-    """Measures TARGET's loaded PE: its steady state, then what coupling and SHIL do to its phase, by code and bias.
+    target: str, corner: str | None, temperature: float | None, fan_in: int, seed: int, quick: bool, only: str | None,
+    steady_only: bool, workers: int, out: Path, force: bool, as_json: bool,
+) -> int:  # fmt: skip
+    """Measures TARGET's loaded PE: what coupling and SHIL do to its phase, its noise, mismatch, corners and power.
 
-    Windows start from the steady state and replay its taps; the tables make the macromodel. The first takes 8 minutes,
-    the second 10 to 20, on 2 cores. Noise and mismatch are not measured yet.
+    Transistor windows start from its steady state and replay its taps; its tables make the macromodel. The stages are
+    steady, solver, response, coupling, shil, predicted, noise, mismatch, corners, power. An interrupted command goes on
+    where it stopped when it is given again. Exits 1 if a check fell short; the file is written all the same.
     """
-    from dataclasses import replace
-
     from aishw.atomic import check_output
+    from aishw.calibrate.beside import Beside, write_beside
     from aishw.calibrate.calibration_file import save_calibration
-    from aishw.calibrate.coupling import measure_table
-    from aishw.calibrate.nominal import circuit_steady
-    from aishw.calibrate.shipped import circuit_id
+    from aishw.calibrate.parts import Parts
+    from aishw.calibrate.plan import STAGES, Settings, calibrate, parts_base
+    from aishw.calibrate.summary import check_line, closing_line, total
     from aishw.engines.ngspice import find_simulator
-    from aishw.hardware.calibration import Calibration
 
     check_output(out, force)
+    Beside.of(out).check(force)
+    wanted = ("steady",) if steady_only else _stages(only, STAGES)
     card = common.load_target(target, corner, temperature)
-    find_simulator()
-    with common.progress(f"steady state of {card.name}") as tell:
-        tell(0.0)
-        steady = circuit_steady(card, fan_in=fan_in)
-        tell(1.0)
-    steady = replace(steady, circuit=circuit_id(card, steady.solver, fan_in))
-    tables = {}
-    for kind in () if steady_only else ("coupling", "shil"):
-        tables[kind] = measure_table(card, steady, kind, on_point=lambda text: click.echo(text, err=True))
-    save_calibration(out, Calibration(steady, tables, common.command_line()))
-    click.echo(
-        f"{out}: {steady.frequency_Hz / 1e6:.4f} MHz +- {steady.frequency_error_Hz:.0f} Hz, {steady.solver.label}, "
-        f"{steady.simulator}, {steady.cpu_s:.0f} s for the waves"
-    )
+    settings = Settings(fan_in, seed, quick, workers, wanted)
+    simulator = find_simulator()
+    parts = Parts(Beside.of(out).parts, parts_base(card, settings, f"ngspice {simulator.version}"))
+    parts.open()
+    common.keep(parts.folder, "the same command goes on from there")
+    with common.stages() as tell:
+        calibration = calibrate(card, settings, parts, tell, lambda line: click.echo(line, err=True))
+    save_calibration(out, calibration, overwrite=force)
+    times, typed = parts.times(), common.command_line()
+    beside = write_beside(out, calibration, times, typed, overwrite=force)
+    parts.close()
+    failed = [check for check in calibration.checks if not check.passed]
+    if as_json:
+        wall_s, cpu_s = total(times)
+        common.print_json({
+            "file": str(out), "page": str(beside.page), "target": card.name, "quick": quick, "wall_s": wall_s,
+            "cpu_s": cpu_s, "frequency_Hz": calibration.steady.frequency_Hz,
+            "checks": [{**vars(check), "passed": check.passed} for check in calibration.checks],
+        })  # fmt: skip
+    else:
+        for check in calibration.checks:
+            click.echo(check_line(check))
+        click.echo(f"{out}: {closing_line(calibration, times)}; {beside.page}")
+    return 1 if failed else 0
+
+
+def _stages(only: str | None, known: tuple[str, ...]) -> tuple[str, ...]:
+    if only is None:
+        return known
+    wanted = tuple(dict.fromkeys(word.strip() for word in only.split(",")))
+    for word in wanted:
+        if word not in known:
+            raise click.UsageError(
+                f"--only takes stages of {', '.join(known)}, got {word!r}", click.get_current_context()
+            )
+    return wanted

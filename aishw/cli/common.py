@@ -114,9 +114,9 @@ def load_target(name: str, corner: str | None, temperature_C: float | None) -> T
     return load(name, corner=corner, temperature_C=temperature_C)
 
 
-def keep(place: Path) -> None:
-    """Names what stays if the command is interrupted from here on."""
-    click.get_current_context().obj["place"] = place
+def keep(place: Path, then: str = "") -> None:
+    """Names what stays if the command is interrupted from here on, and how it goes on."""
+    click.get_current_context().obj.update(place=place, then=then)
 
 
 def command_line() -> str:

@@ -86,7 +86,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _say(str(error))
     except KeyboardInterrupt as error:
         place = kept["place"] if os.path.exists(kept.get("place", "")) else None
-        _say("interrupted; " + (f"what was computed is kept in {place}" if place else "nothing was written"))
+        then = f"; {kept['then']}" if kept.get("then") else ""
+        _say("interrupted; " + (f"what was computed is kept in {place}{then}" if place else "nothing was written"))
         return TERMINATED if "SIGTERM" in error.args else INTERRUPTED
     except BrokenPipeError:  # `aishw inspect ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,85 @@
+"""Whether a calibration belongs to a design: the same circuit, corner, temperature, fan-in and solver options."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from aishw.errors import CardError
+from aishw.hardware.calibration import Calibration
+from aishw.hardware.cells import cell_text, model_text
+from aishw.hardware.solver import Solver
+from aishw.hardware.steady import SteadyState
+from aishw.hardware.target import Target
+from aishw.identity import fingerprint
+from aishw.lower.design import Design
+
+KELVIN = 273.15
+
+
+def circuit_id(target: Target, solver: Solver, fan_in: int = 24) -> str:
+    """The hash of what a steady state depends on: cells, models, corner, temperature, circuit figures, solver."""
+    technology = target.technology
+    return fingerprint(
+        cell_text(target, max(target.bits), 1),
+        model_text(technology),
+        technology.supply_V,
+        technology.temperature_K,
+        dict(target.circuit),
+        {kind: injection.bias_V for kind, injection in target.injections.items()},
+        asdict(solver),
+        fan_in,
+    )
+
+
+def check_calibration(calibration: Calibration, design: Design, solver: Solver | None = None) -> None:
+    """Raises CardError, with what came, what was expected and the way out, unless `calibration` was made for the
+    target, corner, temperature, fan-in, solver options, circuit and codes of `design`.
+    """
+    check_target(calibration.steady, design.target, design.system.topology.fan_in, solver)
+    for kind, table in calibration.tables.items():
+        if int(table.codes[-1]) != design.code_limit:
+            raise CardError(
+                f"the calibration's {kind} table has codes up to {int(table.codes[-1])}, the design has {design.bits} "
+                f"bits (codes up to {design.code_limit}); lower with --bits {int(table.codes[-1]).bit_length() + 1}"
+            )
+
+
+def check_target(steady: SteadyState, target: Target, fan_in: int, solver: Solver | None = None) -> None:
+    """The same before there is a design. solver: the options that transistor runs will use (default: the default)."""
+    technology, solver = target.technology, solver or Solver()
+    again = f"`aishw calibrate {target.name} --corner {technology.corner} --temperature "
+    again += f"{technology.temperature_K - KELVIN:g} --fan-in {fan_in}` makes the one that fits"
+    for what, came, wanted in (
+        ("target", steady.target, target.name),
+        ("corner", steady.corner, technology.corner),
+        ("temperature", _celsius(steady.temperature_K), _celsius(technology.temperature_K)),
+        ("fan-in", str(steady.fan_in), str(fan_in)),
+        ("solver options", steady.solver.label, solver.label),
+    ):
+        if came != wanted:
+            raise CardError(f"the calibration was made for {what} {came}, the design has {wanted}; {again}")
+    wanted = circuit_id(target, solver, fan_in)
+    if steady.circuit != wanted:
+        raise CardError(
+            f"the calibration was made for another circuit of target {target.name!r} ({steady.circuit or 'unnamed'}, "
+            f"not {wanted}): cells, models, biases or circuit figures were changed since; {again}"
+        )
+
+
+def calibration_for(calibration: Calibration, design: Design, solver: Solver | None = None) -> Calibration:
+    """`calibration`, checked against `design`, under the rates that the design's own target gives its biases."""
+    check_calibration(calibration, design, solver)
+    return calibration.labelled(design.target)
+
+
+def tables_id(calibration: Calibration) -> str:
+    """The hash of what a macromodel computes with, whatever a card calls the biases."""
+    return fingerprint(
+        calibration.steady.circuit,
+        calibration.steady.frequency_Hz,
+        {kind: {"offset": t.offset, "harmonics": t.harmonics} for kind, t in calibration.tables.items()},
+    )
+
+
+def _celsius(temperature_K: float) -> str:
+    return f"{temperature_K - KELVIN:g} C"
