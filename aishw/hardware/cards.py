@@ -14,7 +14,7 @@ import numpy as np
 from aishw import library
 from aishw.errors import CardError
 from aishw.hardware.target import Injection, Target
-from aishw.hardware.technology import Technology
+from aishw.hardware.technology import Kit, Technology
 
 CELSIUS_K = 273.15
 # What `lower` and the decks ask a target for.
@@ -41,6 +41,18 @@ def load_technology(name: str | Path, corner: str | None = None, temperature_C: 
         pmos=card.text("pmos"),
         mismatch=card.table("mismatch").numbers() if "mismatch" in card.fields else {},
         source=card.text("source"),
+        kit=_kit(card.table("kit")) if "kit" in card.fields else None,
+    )
+
+
+def _kit(card: _Card) -> Kit:
+    sections = card.table("sections")
+    return Kit(
+        root=card.text("root"),
+        folders=card.texts("folders"),
+        sections={corner: sections.text(corner) for corner in sections.fields},
+        switches=card.text("switches"),
+        parameters=card.table("parameters").numbers(),
     )
 
 

@@ -9,6 +9,7 @@ from string import Template
 
 from aishw import library
 from aishw.errors import CardError
+from aishw.hardware.kit import kit_text
 from aishw.hardware.target import Target
 from aishw.hardware.technology import Technology
 from aishw.units import spice_number
@@ -29,8 +30,9 @@ def cell_text(target: Target, bits: int, segments: int) -> str:
     for name in (target.technology.nmos, target.technology.pmos):
         if not _SAFE_NAME.match(name):
             raise CardError(f"technology {target.technology.name!r}: model name {name!r} is not a plain word")
-    filled = Template(template).safe_substitute(nmos=target.technology.nmos, pmos=target.technology.pmos)
-    return "\n".join([filled.rstrip(), coupler_cell(bits, target.encoding), shil_cell(bits), bank_cell(segments)])
+    filled = Template(template).safe_substitute(nmos=target.technology.nmos, pmos=target.technology.pmos).rstrip()
+    bank = bank_cell(segments, target.technology.supply_V)
+    return "\n".join([filled, coupler_cell(bits, target.encoding), shil_cell(bits), bank])
 
 
 def unit(bits: int) -> float:
@@ -99,13 +101,15 @@ def shil_cell(bits: int) -> str:
     return "\n".join([*lines, ".ends"])
 
 
-def bank_cell(segments: int) -> str:
-    """The weight bank of one bit: `segments` latches, chunk select, restored output and complement."""
+def bank_cell(segments: int, supply_V: float) -> str:
+    """The weight bank of one bit: `segments` latches written to `supply_V`, chunk select, restored output and
+    complement.
+    """
     selects = " ".join(f"s{k} t{k}" for k in range(segments))
     values = " ".join(f"v{k}=0" for k in range(segments))
     lines = [
         f"* bank: one weight bit for {segments} chunks; v0.. are what was written.",
-        f".subckt bank y yb {selects} vdd {values} level=0.9",
+        f".subckt bank y yb {selects} vdd {values} level={spice_number(supply_V)}",
     ]
     for k in range(segments):
         lines += [f"xl{k} q{k} r{k} vdd latch v={{v{k}}} level={{level}}", f"xs{k} q{k} a s{k} t{k} vdd select"]
@@ -115,8 +119,10 @@ def bank_cell(segments: int) -> str:
 def model_text(technology: Technology) -> str:
     """The technology's device models at its corner, flattened to one self-contained text (no `.lib`, no `.include`).
 
-    Raises CardError for a missing file or section.
+    Raises CardError for a missing kit, file or section.
     """
+    if technology.kit is not None:
+        return kit_text(technology, technology.kit)
     path = Path(library.folder("models/technologies")) / technology.models
     try:
         text = path.read_text()
