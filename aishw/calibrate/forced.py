@@ -1,7 +1,7 @@
 """Currents that injections push into a PE whose node is held on its steady wave: one short deck, any number of cells.
 
-The node is an ideal source with the steady state's own wave, so cells do not see each other; each hangs on it through an
-ammeter. The sources' taps stand at fixed phase differences, and one period after settling is kept.
+The node is an ideal source with the steady state's own wave, so cells do not see each other; each hangs on it through
+an ammeter. The sources' taps stand at fixed phase differences, and one period after settling is kept.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from aishw.calibrate.loaded import BENCH, BITS, bias_sources, tap_sources
+from aishw.calibrate.loaded import BENCH, BITS, bias_sources, clock_sources, tap_sources
 from aishw.calibrate.steady import tile_design
 from aishw.engines import deck_replay
 from aishw.engines.deck_rails import offset_bits, sign_bits
@@ -21,7 +21,6 @@ from aishw.hardware.cells import cell_text, model_text, unit
 from aishw.hardware.solver import Solver
 from aishw.hardware.steady import SteadyState
 from aishw.hardware.target import Target
-from aishw.units import TWO_PI
 from aishw.units import spice_number as number
 
 SAMPLES = 512
@@ -43,8 +42,8 @@ def forced_currents(
 ) -> NDArray[np.float64]:
     """(X, SAMPLES) A into the node over the PE's phase from 0, for each of the X `injections`.
 
-    An injection is its instance lines, with the output on `y`; taps (p_<d>, n_<d>) or clocks (ck_<d>, ckb_<d>) stand for the phase
-    difference differences_rad[d]: s_i - s_j for a coupler, 2 s_i for the SHIL unit. rate: sets the bias (None: the
+    An injection is its instance lines, with the output on `y`; taps (p_<d>, n_<d>) or clocks (ck_<d>, ckb_<d>) stand
+    for the phase difference differences_rad[d]: s_i - s_j for a coupler, 2 s_i for SHIL. rate: sets the bias (None: the
     strongest). text: further subcircuits. edge_steps: smoothing of the taps, see `deck_replay.smoothed`.
     """
     f, vdd, circuit = steady.frequency_Hz, target.technology.supply_V, target.circuit
@@ -81,8 +80,8 @@ def forced_currents(
 
 
 def period_means(turns: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(X, SAMPLES) from samples (T, X) at uneven `turns` around 0..1, each the mean over 1 / SAMPLES of a turn around it,
-    so that no charge is lost between samples.
+    """(X, SAMPLES) from samples (T, X) at uneven `turns` around 0..1, each the mean over the 1 / SAMPLES of a turn
+    around it, so that no charge is lost between samples.
     """
     step = np.diff(turns)[:, None]
     charge = np.concatenate([np.zeros((1, values.shape[1])), np.cumsum((values[1:] + values[:-1]) / 2 * step, axis=0)])
@@ -99,24 +98,8 @@ def band_limited(wave: NDArray[np.float64], harmonics: int = 64) -> NDArray[np.f
     return np.fft.irfft(spectrum, wave.size)
 
 
-def clock_sources(
-    target: Target, differences_rad: NDArray[np.float64], frequency_Hz: float, shil_phase_rad: float
-) -> tuple[list[str], dict[str, float]]:
-    """2 f clocks ck_<d> and complements as they stand for a PE whose 2 s is differences_rad[d], the PE at phase 0."""
-    wave = deck_replay.clock_wave(target.circuit["clock_edge"], target.technology.supply_V)
-    table = deck_replay.wave_table(wave)
-    lines, volts = [], {}
-    for d, difference in enumerate(differences_rad.tolist()):
-        for name, half in (("ck", 0.0), ("ckb", 0.5)):
-            turns = ((shil_phase_rad - difference) / TWO_PI + half) % 1.0
-            node = f"{name}_{d}"
-            lines.append(deck_replay.replay_line(node, node, table, 2 * frequency_Hz, number(turns)))
-            volts[node] = float(np.interp(turns * wave.size, np.arange(wave.size), wave, period=wave.size))
-    return lines, volts
-
-
 def coupler_lines(encoding: str, codes: Sequence[int], count: int, cells: str = "merged") -> list[list[str]]:
-    """Couplers at every code (outer) and every one of `count` phase differences; "full" cells have bits tied to rails."""
+    """Couplers at every code (outer) and each of `count` phase differences; "full" cells have bits tied to rails."""
     fixed = fixed_coupler(encoding, BITS)
     weight_bits = sign_bits if encoding == "sign_magnitude" else offset_bits
     found = []

@@ -20,7 +20,7 @@ from aishw.engines.deck_transistor import MIDDLE_TRIM, chip_deck, fixed_coupler,
 from aishw.engines.ngspice import Result, run_deck
 from aishw.engines.phase import rising_crossings
 from aishw.engines.start import PE_NODES
-from aishw.hardware.cells import cell_text, model_text
+from aishw.hardware.cells import cell_text, model_text, unit
 from aishw.hardware.solver import Solver
 from aishw.hardware.steady import SteadyState
 from aishw.hardware.target import Target
@@ -33,13 +33,16 @@ BITS = 4
 # reltol 1e-5 with sharp edges: 6e-4) at 47 ms a cycle. The frequency stands 4e-4 above that solver's; T/400 adds 6e-5.
 EDGE_STEPS = 50
 BENCH = Solver("trap", 200, 1e-3, 50.0)
+SAMPLES = 1024
+STATE_CYCLES, STATE_SETTLE = 16, 6
 
 
 @dataclass(frozen=True, eq=False)
 class Load:
     """What drives the couplers. waves: one period (M,) of taps "p" and "n"; they run at frequency_Hz.
 
-    fan_in: couplers of the PE. rate: rad per cycle of the strongest code, sets the couplers' bias (None: the strongest).
+    fan_in: couplers of the PE. rate: rad per cycle of the strongest code, sets their bias (None: the strongest).
+    shil_code, shil_rate: a SHIL unit in as many parts, at even clock phases: what it does on average.
     """
 
     waves: Mapping[str, NDArray[np.float64]]
@@ -47,11 +50,14 @@ class Load:
     fan_in: int = 24
     rate: float | None = None
     groups: int = GROUPS
+    shil_code: int = 0
+    shil_rate: float | None = None
+    shil_phase_rad: float = 0.0
 
 
 def load_of(steady: SteadyState) -> Load:
     """The load that a steady state was measured under."""
-    return Load(steady.waves, steady.frequency_Hz, steady.fan_in)
+    return Load(steady.waves, steady.frequency_Hz, steady.fan_in, shil_phase_rad=steady.shil_phase_rad)
 
 
 def source_phases(groups: int) -> NDArray[np.float64]:
@@ -73,6 +79,22 @@ def tap_sources(
             turns = (phase / TWO_PI) % 1.0
             lines.append(deck_replay.replay_line(f"{tap}_{k}", f"{tap}_{k}", table, frequency_Hz, number(turns)))
             volts[f"{tap}_{k}"] = float(np.interp(turns * wave.size, np.arange(wave.size), wave, period=wave.size))
+    return lines, volts
+
+
+def clock_sources(
+    target: Target, differences_rad: NDArray[np.float64], frequency_Hz: float, shil_phase_rad: float
+) -> tuple[list[str], dict[str, float]]:
+    """2 f clocks ck_<d> and complements as they stand for a PE whose 2 s is differences_rad[d], the PE at phase 0."""
+    wave = deck_replay.clock_wave(target.circuit["clock_edge"], target.technology.supply_V)
+    table = deck_replay.wave_table(wave)
+    lines, volts = [], {}
+    for d, difference in enumerate(differences_rad.tolist()):
+        for name, half in (("ck", 0.0), ("ckb", 0.5)):
+            turns = ((shil_phase_rad - difference) / TWO_PI + half) % 1.0
+            node = f"{name}_{d}"
+            lines.append(deck_replay.replay_line(node, node, table, 2 * frequency_Hz, number(turns)))
+            volts[node] = float(np.interp(turns * wave.size, np.arange(wave.size), wave, period=wave.size))
     return lines, volts
 
 
@@ -109,7 +131,7 @@ def loaded_deck(
     volts |= held
     lines += sources
     ties = " ".join("vdd" if trim >> b & 1 else "0" for b in range(9))
-    lines += [f"xp0 r0_0 r1_0 r2_0 n_own p_own vdd pe", f"xt0 r1_0 {ties} trim"]
+    lines += ["xp0 r0_0 r1_0 r2_0 n_own p_own vdd pe", f"xt0 r1_0 {ties} trim"]
     tap_F = number(circuit["wire_F"] + target.fan_in * circuit["tap_load_F"])
     lines += [f"cp0 p_own 0 {tap_F}", f"cn0 n_own 0 {tap_F}"]
     if load.fan_in < target.fan_in:
@@ -118,6 +140,8 @@ def loaded_deck(
     fixed = fixed_coupler(target.encoding, BITS)
     for k in range(load.groups):
         lines += [multiplied(line, many) for line in fixed(f"c{k}", str(k), "r0_0", "bn bp", 0)]
+    if load.shil_code:
+        lines += shil_load(target, load, volts)
     volts |= {"vdd": vdd, "vm": circuit["shil_low_V"]}
     volts |= start_voltages(start, target.encoding, phases) if start else {"r0_0": 0.0, "r1_0": vdd, "r2_0": 0.25 * vdd}
     return chip_deck(
@@ -131,6 +155,23 @@ def loaded_deck(
         start=deck_replay.start_lines(volts),
         save=save,
     )
+
+
+def shil_load(target: Target, load: Load, volts: dict[str, float]) -> list[str]:
+    """The SHIL unit of a load in `groups` parts and its clocks; `volts` receives what they hold at time zero."""
+    lines, held = bias_sources(target, "shil", load.shil_rate)
+    sources, clocks = clock_sources(target, source_phases(load.groups), load.frequency_Hz, load.shil_phase_rad)
+    volts |= held | clocks
+    part = number(abs(load.shil_code) * unit(BITS) / load.groups)
+    clock = "ck" if load.shil_code > 0 else "ckb"
+    return [*lines, *sources, *(f"xs{k} {clock}_{k} r1_0 bs vm shil_unit u={part}" for k in range(load.groups))]
+
+
+def load_cells(target: Target, groups: int = GROUPS) -> dict[str, str]:
+    """Subcircuit by instance of a loaded deck: what `rename` can give another one."""
+    fixed = fixed_coupler(target.encoding, BITS)
+    lines = [line.split() for k in range(groups) for line in fixed(f"c{k}", str(k), "r0_0", "bn bp", 0)]
+    return {"xp0": "pe"} | {words[0]: [word for word in words if "=" not in word][-1] for words in lines}
 
 
 def _renamed(line: str, names: Mapping[str, str]) -> str:
@@ -170,3 +211,49 @@ def run_loaded(deck: str, target: Target) -> tuple[Result, NDArray[np.float64]]:
     result = run_deck(deck, time_limit_s=600)
     times = rising_crossings(result.raw.time_s, result.raw["v(r0_0)"], target.technology.supply_V / 2)[0]
     return result, times
+
+
+def state_under(
+    target: Target, load: Load, solver: Solver = BENCH, *, start: SteadyState | None = None, cycles: int = STATE_CYCLES
+) -> tuple[SteadyState, float]:
+    """The PE's own steady state under a load and its supply power (W): the mean of the last cycles of one run.
+
+    waves: of the ring, the taps and what is between them; the couplers' inner nodes are left out.
+    """
+    nodes = {node: name.format(0) for node, name in PE_NODES.items()} | {"p": "p_own", "n": "n_own"}
+    save = " ".join([*(f"v({name})" for name in nodes.values()), "i(vdd)"])
+    deck = loaded_deck(target, load, solver, cycles, start=start, save=save)
+    result, times = run_loaded(deck, target)
+    half = target.technology.supply_V / 2
+    kept = slice(STATE_SETTLE, None)
+    period_s, error_s = slope(times[kept])
+    marks_s = {
+        node: rising_crossings(result.raw.time_s, result.raw[f"v({nodes[node]})"], half)[0]
+        for node in ("r0", "r1", "r2", "p", "n")
+    }
+    first_s = marks_s["p"][STATE_SETTLE]
+    whole = int((result.raw.time_s[-1] - first_s) / period_s)
+    grid_s = first_s + period_s * (np.arange(whole)[:, None] + np.arange(SAMPLES) / SAMPLES)
+    time, raw = result.raw.time_s, result.raw
+    waves = {node: np.interp(grid_s, time, raw[f"v({name})"]).mean(axis=0) for node, name in nodes.items()}
+    marks = {node: _phase_of(marks_s[node], first_s, period_s) for node in marks_s}
+    power_W = -float(np.interp(grid_s, time, raw["i(vdd)"]).mean()) * target.technology.supply_V
+    steady = SteadyState(
+        target.name, target.technology.corner, target.technology.temperature_K, "merged", solver, 1 / period_s,
+        error_s / period_s**2, waves, marks, load.shil_phase_rad, f"ngspice {result.simulator.version}", result.cpu_s,
+        load.fan_in,
+    )  # fmt: skip
+    return steady, power_W
+
+
+def _phase_of(crossings_s: NDArray[np.float64], zero_s: float, period_s: float) -> float:
+    later = crossings_s[crossings_s > zero_s - period_s / 4]
+    return TWO_PI * float((later[0] - zero_s) / period_s % 1.0)
+
+
+def slope(times_s: NDArray[np.float64]) -> tuple[float, float]:
+    """Period (s) of crossings in a row and its standard error."""
+    n = np.arange(times_s.size) - (times_s.size - 1) / 2
+    period = float(n @ times_s) / float(n @ n)
+    left = times_s - times_s.mean() - period * n
+    return period, float(np.sqrt(left @ left / (n.size - 2) / (n @ n)))

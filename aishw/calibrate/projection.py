@@ -4,18 +4,23 @@ An injection that pushes the current I(theta; D) into a node moves the PE's phas
 
     H(D) = integral over a period of Gamma(theta) I(theta; D) dt     (rad per cycle),
 
-to first order in the injection: the node keeps its steady wave. What the drift runs show beyond it is of second order.
+to first order about the PE's state: the node keeps its wave. That state depends on the bias of all couplers (its wave
+alone is worth 5 % of the gain at the weakest bias of `ring28`) and on what a SHIL unit does on average (a quarter of its
+strength at code 7), so each has a state and a response of its own; what is left out is of second order about it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aishw.calibrate.forced import coupler_lines, forced_currents, shil_lines
+from aishw.calibrate.loaded import load_of, state_under
+from aishw.calibrate.response import node_response
 from aishw.engines.deck_replay import REPLAY_STEPS
 from aishw.engines.executor import run_all
 from aishw.errors import CardError
@@ -29,7 +34,8 @@ from aishw.units import TWO_PI
 DIFFERENCES = 16  # values of D: twice HARMONICS and more, so that what folds back lies above the tenth harmonic
 TOP = 7
 # Currents of merged cells on a held node are linear in their units, so codes between these follow exactly.
-MERGED = {"coupling": (-7, -1, 0, 7), "shil": (-7, 7)}
+MERGED_CODES = np.array([-7, -1, 0, 7])
+SHIL_CODES = (2, 4, 7)
 FINE = Solver("trap", 800, 1e-3, 50.0)  # resolves the taps' edges: T/1600 moves no angle by more than 0.2 degree
 
 
@@ -42,34 +48,105 @@ def predict_table(
     workers: int = 2,
     cells: str = "merged",
     rates: Sequence[float] | None = None,
+    own_states: bool = True,
 ) -> Table:
     """The table of `kind` ("coupling" or "shil") for codes -7..7 at every bias of its card, or at `rates`.
 
-    The offset is against code 0 (for SHIL: no unit). error: from the response's standard error. cells: "merged", as in
-    windows, or "full" with its multiplexers (coupling only).
+    The offset is against code 0 (for SHIL: no unit). error: from the scatter of Gamma. cells: "merged", as in windows,
+    or "full" with its multiplexers (coupling only). own_states: see above; without, everything is taken about `steady`
+    (about a third of the time, for a quick look).
     """
     if kind not in ("coupling", "shil"):
         raise CardError(f"no table of kind {kind!r} is predicted; known: coupling, shil")
     biases = np.array(target.injections[kind].rate if rates is None else rates, dtype=np.float64)
     codes = np.arange(-TOP, TOP + 1)
-    d = TWO_PI * np.arange(DIFFERENCES) / DIFFERENCES
-    held = list(MERGED[kind] if cells == "merged" else codes)
-    lines = shil_lines(held, d.size) if kind == "shil" else coupler_lines(target.encoding, held, d.size, cells)
-    run = partial(forced_currents, target, steady, kind, d, lines, edge_steps=REPLAY_STEPS, solver=FINE)
-    gamma = response.r1 if kind == "shil" else response.r0
+    top = target.injections[kind].rate_limit
+    if kind == "shil":
+        plan = [(p, code) for p in range(biases.size) for code in (SHIL_CODES if own_states else SHIL_CODES[-1:])]
+        free_Hz = state_under(target, load_of(steady), start=steady)[0].frequency_Hz if own_states else 0.0
+        calls = [partial(_shil_point, target, steady, response, float(biases[p]), c, free_Hz) for p, c in plan]
+    else:
+        plan = [(p, 0) for p in range(biases.size)]
+        own = [own_states and abs(rate / top - 1) > 1e-6 for rate in biases]
+        calls = [
+            partial(_coupling_points, target, steady, response, float(rate), codes, cells, alone)
+            for rate, alone in zip(biases, own)
+        ]
     shape = (biases.size, codes.size)
     offset, error = np.zeros(shape), np.zeros(shape)
     harmonics = np.zeros((*shape, HARMONICS), dtype=np.complex128)
-    for p, found in enumerate(run_all([partial(run, rate=float(rate)) for rate in biases], workers)):
-        current = found.reshape(len(held), d.size, -1)
-        if kind == "shil":  # code 0 is no unit at all
-            current = np.stack([current[0], 0 * current[0], current[1]])
-        current = between(np.array([-TOP, 0, TOP] if kind == "shil" else held), current, codes)
-        offset[p], harmonics[p] = series(project(gamma, current, steady.frequency_Hz))
-        error[p] = current_error(current, response.error, response.phase_rad.size, steady.frequency_Hz)
-    if kind == "coupling":
-        offset -= offset[:, codes == 0]
+    found = dict(zip(plan, run_all(calls, workers)))
+    for p in range(biases.size):
+        points = [found[at] for at in plan if at[0] == p]
+        if kind == "shil":
+            measured = np.array([code for q, code in plan if q == p])
+            offset[p], harmonics[p], error[p] = all_shil_codes(measured, points, codes)
+        else:
+            offset[p], harmonics[p], error[p] = points[0]
     return Table(biases, codes, offset, harmonics, error, np.full(shape, np.nan))
+
+
+Points = tuple[NDArray[np.float64], NDArray[np.complex128], NDArray[np.float64]]  # offset (Q,), harmonics (Q, K), error
+
+
+def _coupling_points(
+    target: Target,
+    steady: SteadyState,
+    response: PhaseResponse,
+    rate: float,
+    codes: NDArray[np.int64],
+    cells: str,
+    own_state: bool,
+) -> Points:
+    """All codes at one bias; own_state: with all couplers at that bias."""
+    gamma, gamma_error = response.r0, response.error
+    if own_state:
+        load = replace(load_of(steady), rate=rate)
+        state, _ = state_under(target, load, start=steady)
+        gamma, gamma_error = node_response(target, state, load, "r0")
+        steady = replace(steady, waves={**steady.waves, "r0": state.waves["r0"]})  # the taps hardly change
+    d = TWO_PI * np.arange(DIFFERENCES) / DIFFERENCES
+    held = MERGED_CODES if cells == "merged" else codes
+    lines = coupler_lines(target.encoding, held.tolist(), d.size, cells)
+    current = forced_currents(
+        target, steady, "coupling", d, lines, rate=rate, edge_steps=REPLAY_STEPS, solver=FINE
+    ).reshape(held.size, d.size, -1)
+    current = between(held, current, codes)
+    offset, harmonics = series(project(gamma, current, steady.frequency_Hz))
+    error = current_error(current, gamma_error, gamma.size, steady.frequency_Hz)
+    return offset - offset[codes == 0], harmonics, error
+
+
+def _shil_point(
+    target: Target, steady: SteadyState, response: PhaseResponse, rate: float, code: int, free_Hz: float
+) -> Points:
+    """One positive code at one bias, about the state that the unit makes on average; free_Hz 0: about `steady`."""
+    gamma, gamma_error = response.r1, response.error
+    if free_Hz:
+        load = replace(load_of(steady), shil_code=code, shil_rate=rate)
+        state, _ = state_under(target, load, start=steady)
+        gamma, gamma_error = node_response(target, state, load, "r1")
+        steady = replace(steady, waves={**steady.waves, "r1": state.waves["r1"]})
+    d = TWO_PI * np.arange(DIFFERENCES) / DIFFERENCES
+    lines = shil_lines([code], d.size)
+    current = forced_currents(target, steady, "shil", d, lines, rate=rate, solver=FINE)[None]
+    offset, harmonics = series(project(gamma, current, steady.frequency_Hz))
+    if free_Hz:
+        offset = np.array([TWO_PI * (state.frequency_Hz / free_Hz - 1)])
+    return offset, harmonics, current_error(current, gamma_error, gamma.size, steady.frequency_Hz)
+
+
+def all_shil_codes(measured: NDArray[np.int64], points: Sequence[Points], codes: NDArray[np.int64]) -> Points:
+    """Every code from positive ones: on straight lines between them and none at 0; a negative code is the clock half its
+    period later, so that z_k changes sign with odd k.
+    """
+    known = np.concatenate([[0], measured])
+    offset, error = (np.concatenate([[0.0], *(point[k] for point in points)]) for k in (0, 2))
+    harmonics = np.concatenate([np.zeros((1, HARMONICS)), *(point[1] for point in points)])
+    size = np.abs(codes)
+    z = np.stack([np.interp(size, known, h.real) + 1j * np.interp(size, known, h.imag) for h in harmonics.T], axis=1)
+    flip = np.where(codes[:, None] < 0, (-1.0) ** np.arange(1, HARMONICS + 1), 1.0)
+    return np.interp(size, known, offset), z * flip, np.interp(size, known, error)
 
 
 def between(held: NDArray[np.int64], current: NDArray[np.float64], codes: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -93,14 +170,12 @@ def resampled(values: NDArray[np.float64], count: int) -> NDArray[np.float64]:
 
 
 def series(rate: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.complex128]]:
-    """Offset (...) and harmonics (..., K) of H (..., D) on even differences from 0: H = offset + sum Re[z_k exp(ikD)]."""
+    """Offset (...) and harmonics (..., K) of H (..., D), H = offset + sum Re[z_k exp(ikD)], on even D from 0."""
     spectrum = np.fft.rfft(rate, axis=-1) / rate.shape[-1]
     return spectrum[..., 0].real, 2 * spectrum[..., 1 : HARMONICS + 1]
 
 
-def current_error(
-    current: NDArray[np.float64], error: float, phases: int, frequency_Hz: float
-) -> NDArray[np.float64]:
+def current_error(current: NDArray[np.float64], error: float, phases: int, frequency_Hz: float) -> NDArray[np.float64]:
     """(Q,) standard error in rad per cycle of a harmonic behind currents (Q, D, M), each of `phases` values of Gamma
     being off by `error` on its own: what does not change with D is no part of a harmonic.
     """

@@ -1,9 +1,9 @@
 """Phase response of the loaded PE (its perturbation projection vector, PPV), by charge pulses.
 
-A charge q put on a node at phase theta moves the PE's phase for good by Gamma(theta) q. One run per node holds all pulses:
-each phase twice, once with +q and once with -q, of which half the difference is taken, so that the second order cancels.
-All jumps come from one least-squares fit to the times of r0's rising crossings, less those within SETTLE_CYCLES after a
-pulse. Gamma is then the Fourier series through the jumps at the phases that the pulses really met.
+A charge q put on a node at phase theta moves the PE's phase for good by Gamma(theta) q. One run per node holds all
+pulses: each phase twice, once with +q and once with -q, of which half the difference is taken, so that the second
+order cancels. All jumps come from one least-squares fit to the times of r0's rising crossings, less those within
+SETTLE_CYCLES after a pulse. Gamma is then the Fourier series through the jumps at the phases that the pulses really met.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from aishw.calibrate.loaded import BENCH, Load, load_of, loaded_deck, run_loaded
+from aishw.calibrate.loaded import BENCH, Load, load_of, loaded_deck, run_loaded, slope
 from aishw.engines.executor import run_all
 from aishw.errors import SimulatorError
 from aishw.hardware.findings import PhaseResponse
@@ -35,7 +35,7 @@ CHARGE_C = 4e-15  # jumps up to 0.04 rad on `ring28`; 3 to 12 fC agree in gain w
 
 @dataclass(frozen=True, eq=False)
 class Jumps:
-    """Jumps (P,) rad of the pulses at phases (P,) rad; error: standard error of one jump; frequency_Hz: between them."""
+    """Jumps (P,) rad of the pulses at phases (P,) rad; error: standard error of one; frequency_Hz: between them."""
 
     phase_rad: NDArray[np.float64]
     jump_rad: NDArray[np.float64]
@@ -44,18 +44,22 @@ class Jumps:
 
 
 def measure_response(
-    target: Target, steady: SteadyState, *, workers: int = 2, charge_C: float = CHARGE_C, phases: int = PHASES,
-    load: Load | None = None, solver: Solver = BENCH,
-) -> PhaseResponse:  # fmt: skip
-    """Gamma at r0 and r1 at `phases` even phases from 0."""
-    load = load or load_of(steady)
-    runs = [partial(pulse_run, target, steady, load, node, charge_C, phases, solver) for node in ("r0", "r1")]
-    grid, gammas, errors = TWO_PI * np.arange(phases) / phases, [], []
-    for jumps in run_all(runs, workers):
-        gamma, error = response_of(jumps, charge_C, grid)
-        gammas.append(gamma)
-        errors.append(error)
-    return PhaseResponse(charge_C, grid, gammas[0], gammas[1], max(errors))
+    target: Target, steady: SteadyState, *, workers: int = 2, charge_C: float = CHARGE_C, phases: int = PHASES
+) -> PhaseResponse:
+    """Gamma at r0 and r1 at `phases` even phases from 0, under the load of the steady state."""
+    run = partial(node_response, target, steady, load_of(steady), charge_C=charge_C, phases=phases)
+    (r0, error0), (r1, error1) = run_all([partial(run, node) for node in ("r0", "r1")], workers)
+    return PhaseResponse(charge_C, TWO_PI * np.arange(phases) / phases, r0, r1, max(error0, error1))
+
+
+def node_response(
+    target: Target, steady: SteadyState, load: Load, node: str, *, charge_C: float = CHARGE_C, phases: int = PHASES,
+    solver: Solver = BENCH,
+) -> tuple[NDArray[np.float64], float]:  # fmt: skip
+    """Gamma (M,) rad per C at one node, and the standard error of one value. steady: what the run starts from."""
+    jumps = pulse_run(target, steady, load, node, charge_C, phases, solver)
+    grid = TWO_PI * np.arange(phases) / phases
+    return response_of(jumps, charge_C, grid, min(HARMONICS, phases * 3 // 8))
 
 
 def pulse_run(
@@ -64,16 +68,13 @@ def pulse_run(
     """One run: pulses of alternating sign on `node`, both signs at each phase before it advances."""
     # The PE's own frequency on this bench differs from the load's by the solver's error; pulses follow the PE.
     free = run_loaded(loaded_deck(target, load, solver, 10, start=steady), target)[1]
-    period_s = float(np.polyfit(np.arange(free.size - 2), free[2:], 1)[0])
-    order = np.repeat(np.arange(phases), 2)
+    period_s = slope(free[2:])[0]
     pulse = np.arange(2 * phases)
-    at_s = (LEAD_CYCLES + SPACING * pulse + order / phases) * period_s
-    sign = np.where(pulse % 2 == 0, 1.0, -1.0)
-    stop = (at_s[-1] / period_s + SPACING) * period_s * load.frequency_Hz
-    deck = loaded_deck(
-        target, load, solver, float(stop), start=steady, extra=pulse_lines(node, at_s, sign * charge_C, WIDTH * period_s)
-    )
-    times = run_loaded(deck, target)[1]
+    at_s = (LEAD_CYCLES + SPACING * pulse + pulse // 2 / phases) * period_s
+    charges = np.where(pulse % 2 == 0, charge_C, -charge_C)
+    cycles = float((at_s[-1] + SPACING * period_s) * load.frequency_Hz)
+    extra = pulse_lines(node, at_s, charges, WIDTH * period_s)
+    times = run_loaded(loaded_deck(target, load, solver, cycles, start=steady, extra=extra), target)[1]
     return find_jumps(times, at_s, steady.marks_rad["r0"], period_s)
 
 
@@ -86,9 +87,7 @@ def pulse_lines(node: str, at_s: NDArray[np.float64], charge_C: NDArray[np.float
     return [f"ipulse 0 {node}_0 pwl(", *points, "+ )"]
 
 
-def find_jumps(
-    times_s: NDArray[np.float64], at_s: NDArray[np.float64], mark_rad: float, period_s: float
-) -> Jumps:
+def find_jumps(times_s: NDArray[np.float64], at_s: NDArray[np.float64], mark_rad: float, period_s: float) -> Jumps:
     """The phase jumps at pulses `at_s` behind crossings (K,): phase_n = c + slope n + the jumps before crossing n.
 
     Raises SimulatorError if a cycle is missing or extra.

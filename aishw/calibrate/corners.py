@@ -1,0 +1,83 @@
+"""Corners and temperatures: frequency, coupling, SHIL and power of the PE, on a bench cheap enough for fifteen of them.
+
+Each condition is two short runs of the PE under its own taps (the first under square ones), charge pulses at fewer
+phases, and currents into held nodes; the SHIL unit is judged around the state that it makes on average. All biases stay
+at the card's voltages, as on a chip without a bias that follows the corner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+
+from aishw.calibrate.forced import coupler_lines, forced_currents, shil_lines
+from aishw.calibrate.loaded import BENCH, SAMPLES, Load, load_of, state_under
+from aishw.calibrate.projection import TOP, project, series
+from aishw.calibrate.response import node_response
+from aishw.engines.executor import run_all
+from aishw.hardware.findings import CornerFinding
+from aishw.hardware.solver import Solver
+from aishw.hardware.target import Target
+from aishw.units import TWO_PI
+
+CELSIUS_K = 273.15
+TEMPERATURES_C = (0.0, 27.0, 85.0)
+QUICK = ("tt", "ff", "ss")
+PHASES = 12
+DIFFERENCES = 8
+SQUARE_CYCLES = 10
+
+
+def measure_corners(
+    target: Target, solver: Solver = BENCH, *, quick: bool = False, workers: int = 2,
+    on_condition: Callable[[str], None] | None = None,
+) -> CornerFinding:  # fmt: skip
+    """Every corner of the technology at TEMPERATURES_C; quick: tt, ff and ss (those it has) at 27 C.
+
+    coupling, alpha_rad: of the strongest code at the strongest bias; shil: of the strongest code at the middle bias.
+    """
+    corners = target.technology.corners
+    corners = tuple(c for c in corners if c in QUICK) or corners[:1] if quick else corners
+    conditions = [(corner, celsius) for corner in corners for celsius in ((27.0,) if quick else TEMPERATURES_C)]
+
+    def one(corner: str, celsius: float) -> tuple[float, ...]:
+        found = measure_condition(target, corner, celsius, solver)
+        if on_condition:
+            figures = f"{found[0] / 1e6:.3f} MHz, coupling {found[1]:.4f}, SHIL {found[3]:.4f} rad/cycle"
+            on_condition(f"{corner} {celsius:g} C: {figures}")
+        return found
+
+    rows = np.array(run_all([partial(one, *condition) for condition in conditions], workers))
+    celsius = np.array([at for _, at in conditions])
+    return CornerFinding(tuple(corner for corner, _ in conditions), celsius, *rows.T)
+
+
+def measure_condition(
+    target: Target, corner: str, temperature_C: float, solver: Solver = BENCH
+) -> tuple[float, float, float, float, float]:
+    """Frequency (Hz), coupling (rad per cycle), its angle (rad), SHIL (rad per cycle), power (W) of one condition."""
+    there = replace(target.technology, corner=corner, temperature_K=temperature_C + CELSIUS_K)
+    target = replace(target, technology=there)
+    square = np.where(np.arange(SAMPLES) < SAMPLES // 2, there.supply_V, 0.0)
+    load = Load({"p": square, "n": there.supply_V - square}, target.frequency_Hz, target.fan_in)
+    first, _ = state_under(target, load, solver, cycles=SQUARE_CYCLES)
+    steady, power_W = state_under(target, load_of(first), solver, start=first)
+    base = load_of(steady)
+    d = TWO_PI * np.arange(DIFFERENCES) / DIFFERENCES
+    gamma, _ = node_response(target, steady, base, "r0", phases=PHASES, solver=solver)
+    lines = coupler_lines(target.encoding, [-TOP, TOP], DIFFERENCES)
+    current = forced_currents(target, steady, "coupling", d, lines).reshape(2, DIFFERENCES, -1)
+    both = 1j * series(project(gamma, current, steady.frequency_Hz))[1][:, 0]
+    coupling = complex(both[1] - both[0]) / 2
+
+    rates = target.injections["shil"].rate
+    middle = float(rates[rates.size // 2])
+    injected = replace(base, shil_code=TOP, shil_rate=middle)
+    shifted, _ = state_under(target, injected, solver, start=steady)
+    gamma, _ = node_response(target, shifted, injected, "r1", phases=PHASES, solver=solver)
+    current = forced_currents(target, shifted, "shil", d, shil_lines([TOP], DIFFERENCES), rate=middle)
+    shil = complex(series(project(gamma, current, shifted.frequency_Hz))[1][0])
+    return steady.frequency_Hz, abs(coupling), float(np.angle(coupling)), abs(shil), power_W
