@@ -66,7 +66,7 @@ def rollout(
 
     step, per_edge = METHODS[method], p.per_edge()
     x, seen, inside = start.T.contiguous(), [], -1
-    for leg in _legs(np.cumsum(np.asarray(p.duration_tau, dtype=np.float64)), samples):
+    for leg in legs(np.cumsum(np.asarray(p.duration_tau, dtype=np.float64)), samples):
         if leg.segment != inside:
             inside, drift = leg.segment, _drift(p, per_edge[leg.segment], leg.segment, coupling)
         steps = int(np.ceil(leg.length_tau / step_tau - 1e-6))
@@ -104,7 +104,7 @@ METHODS: dict[str, Callable[[Drift, Tensor, float], Tensor]] = {"euler": euler, 
 
 
 @dataclass(frozen=True)
-class _Leg:
+class Leg:
     """A stretch without a boundary or sample inside; `samples` (0 or more) are taken at its end."""
 
     segment: int
@@ -112,16 +112,16 @@ class _Leg:
     samples: int
 
 
-def _legs(ends_tau: NDArray[np.float64], samples_tau: NDArray[np.float64]) -> list[_Leg]:
+def legs(ends_tau: NDArray[np.float64], samples_tau: NDArray[np.float64]) -> list[Leg]:
     close = 1e-9 * ends_tau[-1]
     nearest = ends_tau[np.abs(samples_tau[:, None] - ends_tau).argmin(axis=1)]
     samples = np.where(np.abs(samples_tau - nearest) < close, nearest, samples_tau)
-    legs, at = [], 0.0
+    found, at = [], 0.0
     for stop in np.unique(np.concatenate([ends_tau, samples])):
         segment = min(int(np.searchsorted(ends_tau, stop)), ends_tau.size - 1)
-        legs.append(_Leg(segment, float(stop - at), int((samples == stop).sum())))
+        found.append(Leg(segment, float(stop - at), int((samples == stop).sum())))
         at = stop
-    return legs
+    return found
 
 
 def _drift(p: Parameters, coupling: Tensor, segment: int, mode: str) -> Drift:
@@ -131,7 +131,7 @@ def _drift(p: Parameters, coupling: Tensor, segment: int, mode: str) -> Drift:
     columns = {name: value.unsqueeze(-1) if value.ndim == 1 else value for name, value in own.items()}
     if not family.coupled:
         return lambda x: family.drift(x, None, None, columns)
-    if mode == "kernel" or (mode == "auto" and _kernel_fits(coupling)):
+    if mode == "kernel" or (mode == "auto" and kernel_fits(coupling)):
         from aishw.ais.coupling_cpu import LinearPair, PhaseDrift, wire
 
         wiring = wire(p.topology)
@@ -172,7 +172,7 @@ def _gathered(topology: Topology, coupling: Tensor) -> Callable[[Tensor, str], t
     return pair
 
 
-def _kernel_fits(x: Tensor) -> bool:
+def kernel_fits(x: Tensor) -> bool:
     import torch
 
     return x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64) and _kernel_runs(x.dtype)
