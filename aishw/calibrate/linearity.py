@@ -45,7 +45,7 @@ def linearity(table: Table, bias: int = -1) -> Linearity:
     return Linearity(table.codes, strength, float(lsb), inl, np.diff(strength) / lsb - 1, axis, alpha)
 
 
-def even_offset(table: Table, bias: int = -1) -> tuple[float, float]:
+def parabola(table: Table, bias: int = -1) -> tuple[float, float]:
     """The code-dependent offset as a parabola: rad per cycle and code (the linear part), and per code squared."""
     fit = np.polynomial.polynomial.polyfit(table.codes, table.offset[bias], 2)
     return float(fit[1]), float(fit[2])

@@ -35,6 +35,7 @@ EDGE_STEPS = 50
 BENCH = Solver("trap", 200, 1e-3, 50.0)
 SAMPLES = 1024
 STATE_CYCLES, STATE_SETTLE = 16, 6
+PE_MARKS = ("r0", "r1", "r2", "p", "n")
 
 
 @dataclass(frozen=True, eq=False)
@@ -214,41 +215,54 @@ def run_loaded(deck: str, target: Target) -> tuple[Result, NDArray[np.float64]]:
 
 
 def state_under(
-    target: Target, load: Load, solver: Solver = BENCH, *, start: SteadyState | None = None, cycles: int = STATE_CYCLES
+    target: Target,
+    load: Load,
+    solver: Solver = BENCH,
+    *,
+    start: SteadyState | None = None,
+    mark_rad: float | None = None,
+    cycles: int = STATE_CYCLES,
 ) -> tuple[SteadyState, float]:
     """The PE's own steady state under a load and its supply power (W): the mean of the last cycles of one run.
 
-    waves: of the ring, the taps and what is between them; the couplers' inner nodes are left out.
+    waves: of the ring, the taps and what is between them; the couplers' inner nodes are left out. mark_rad: the phase
+    that r0's rising crossing has (None: what puts tap p's at 0).
     """
     nodes = {node: name.format(0) for node, name in PE_NODES.items()} | {"p": "p_own", "n": "n_own"}
     save = " ".join([*(f"v({name})" for name in nodes.values()), "i(vdd)"])
-    deck = loaded_deck(target, load, solver, cycles, start=start, save=save)
-    result, times = run_loaded(deck, target)
-    half = target.technology.supply_V / 2
-    kept = slice(STATE_SETTLE, None)
-    period_s, error_s = slope(times[kept])
-    marks_s = {
-        node: rising_crossings(result.raw.time_s, result.raw[f"v({nodes[node]})"], half)[0]
-        for node in ("r0", "r1", "r2", "p", "n")
-    }
-    first_s = marks_s["p"][STATE_SETTLE]
-    whole = int((result.raw.time_s[-1] - first_s) / period_s)
+    result, times = run_loaded(loaded_deck(target, load, solver, cycles, start=start, save=save), target)
+    period_s, error_s = slope(times[STATE_SETTLE:])
+    time, raw, half = result.raw.time_s, result.raw, target.technology.supply_V / 2
+    crossings = {node: rising_crossings(time, raw[f"v({nodes[node]})"], half)[0] for node in PE_MARKS}
+    settled = {node: found[found > times[STATE_SETTLE] - period_s / 2] for node, found in crossings.items()}
+    turns = {node: mean_turn(found / period_s) for node, found in settled.items()}
+    zero = turns["p"] if mark_rad is None else turns["r0"] - mark_rad / TWO_PI
+    first_s = (np.ceil(times[STATE_SETTLE] / period_s - zero) + zero) * period_s
+    whole = int((time[-1] - first_s) / period_s)
     grid_s = first_s + period_s * (np.arange(whole)[:, None] + np.arange(SAMPLES) / SAMPLES)
-    time, raw = result.raw.time_s, result.raw
-    waves = {node: np.interp(grid_s, time, raw[f"v({name})"]).mean(axis=0) for node, name in nodes.items()}
-    marks = {node: _phase_of(marks_s[node], first_s, period_s) for node in marks_s}
-    power_W = -float(np.interp(grid_s, time, raw["i(vdd)"]).mean()) * target.technology.supply_V
     steady = SteadyState(
-        target.name, target.technology.corner, target.technology.temperature_K, "merged", solver, 1 / period_s,
-        error_s / period_s**2, waves, marks, load.shil_phase_rad, f"ngspice {result.simulator.version}", result.cpu_s,
+        target.name,
+        target.technology.corner,
+        target.technology.temperature_K,
+        "merged",
+        solver,
+        1 / period_s,
+        error_s / period_s**2,
+        {node: np.interp(grid_s, time, raw[f"v({name})"]).mean(axis=0) for node, name in nodes.items()},
+        {node: TWO_PI * ((turn - zero) % 1.0) for node, turn in turns.items()},
+        load.shil_phase_rad,
+        f"ngspice {result.simulator.version}",
+        result.cpu_s,
         load.fan_in,
-    )  # fmt: skip
-    return steady, power_W
+    )
+    return steady, -float(np.interp(grid_s, time, raw["i(vdd)"]).mean()) * target.technology.supply_V
 
 
-def _phase_of(crossings_s: NDArray[np.float64], zero_s: float, period_s: float) -> float:
-    later = crossings_s[crossings_s > zero_s - period_s / 4]
-    return TWO_PI * float((later[0] - zero_s) / period_s % 1.0)
+def mean_turn(turns: NDArray[np.float64]) -> float:
+    """The mean place on the circle, 0..1. A tap's edge is as short as a step, so that one crossing alone is 2 degrees
+    off.
+    """
+    return float(np.angle(np.exp(1j * TWO_PI * turns).mean()) / TWO_PI % 1.0)
 
 
 def slope(times_s: NDArray[np.float64]) -> tuple[float, float]:

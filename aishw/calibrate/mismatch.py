@@ -95,8 +95,8 @@ def finger_rates(
             bias = "bn bp" if on else "0 vdd"
             for d in range(DIFFERENCES):
                 injections.append([f"xf {tap}_{d} y {bias} vdd {names[k]} u={number(units[k])}"])
-    d = TWO_PI * np.arange(DIFFERENCES) / DIFFERENCES
-    current = forced_currents(target, steady, "coupling", d, injections, text="\n".join(text))
+    differences = TWO_PI * np.arange(DIFFERENCES) / DIFFERENCES
+    current = forced_currents(target, steady, "coupling", differences, injections, text="\n".join(text))
     rate = project(response.r0, current, steady.frequency_Hz)
     return rate.reshape(len(chips), len(states), DIFFERENCES)
 

@@ -4,9 +4,9 @@ An injection that pushes the current I(theta; D) into a node moves the PE's phas
 
     H(D) = integral over a period of Gamma(theta) I(theta; D) dt     (rad per cycle),
 
-to first order about the PE's state: the node keeps its wave. That state depends on the bias of all couplers (its wave
-alone is worth 5 % of the gain at the weakest bias of `ring28`) and on what a SHIL unit does on average (a quarter of its
-strength at code 7), so each has a state and a response of its own; what is left out is of second order about it.
+to first order about the PE's state: the node keeps its wave. That state depends on the bias of all couplers (worth 5 %
+of the gain at the weakest bias of `ring28`) and on what a SHIL unit does on average (a quarter of its strength at code
+7), so each has a state and a response of its own; what is left out is of second order about it.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def _coupling_points(
     gamma, gamma_error = response.r0, response.error
     if own_state:
         load = replace(load_of(steady), rate=rate)
-        state, _ = state_under(target, load, start=steady)
+        state, _ = state_under(target, load, start=steady, mark_rad=steady.marks_rad["r0"])
         gamma, gamma_error = node_response(target, state, load, "r0")
         steady = replace(steady, waves={**steady.waves, "r0": state.waves["r0"]})  # the taps hardly change
     d = TWO_PI * np.arange(DIFFERENCES) / DIFFERENCES
@@ -124,7 +124,7 @@ def _shil_point(
     gamma, gamma_error = response.r1, response.error
     if free_Hz:
         load = replace(load_of(steady), shil_code=code, shil_rate=rate)
-        state, _ = state_under(target, load, start=steady)
+        state, _ = state_under(target, load, start=steady, mark_rad=steady.marks_rad["r0"])
         gamma, gamma_error = node_response(target, state, load, "r1")
         steady = replace(steady, waves={**steady.waves, "r1": state.waves["r1"]})
     d = TWO_PI * np.arange(DIFFERENCES) / DIFFERENCES
@@ -137,8 +137,8 @@ def _shil_point(
 
 
 def all_shil_codes(measured: NDArray[np.int64], points: Sequence[Points], codes: NDArray[np.int64]) -> Points:
-    """Every code from positive ones: on straight lines between them and none at 0; a negative code is the clock half its
-    period later, so that z_k changes sign with odd k.
+    """Every code from positive ones: on straight lines between them and none at 0; a negative code is the clock half
+    its period later, so that z_k changes sign with odd k.
     """
     known = np.concatenate([[0], measured])
     offset, error = (np.concatenate([[0.0], *(point[k] for point in points)]) for k in (0, 2))
