@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from aishw.calibrate.loaded import BENCH, BITS, bias_sources, clock_sources, tap_sources
+from aishw.calibrate.sources import BENCH, BITS, bias_sources, clock_sources, tap_sources
 from aishw.calibrate.steady import tile_design
 from aishw.engines import deck_replay
 from aishw.engines.deck_rails import offset_bits, sign_bits

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from aishw.calibrate.sources import BITS, bias_sources, clock_sources, source_phases, tap_sources
 from aishw.calibrate.steady import tile_design
 from aishw.engines import deck_replay
 from aishw.engines.deck_transistor import MIDDLE_TRIM, chip_deck, fixed_coupler, fixed_fingers
@@ -24,18 +25,9 @@ from aishw.hardware.cells import cell_text, model_text, unit
 from aishw.hardware.solver import Solver
 from aishw.hardware.steady import SteadyState
 from aishw.hardware.target import Target
-from aishw.units import TWO_PI
 from aishw.units import spice_number as number
 
 GROUPS = 5
-BITS = 4
-# Tap edges averaged twice over T/50 and nearly fixed steps: the drift over 16 cycles scatters by 4e-5 rad (gear T/100,
-# reltol 1e-5 with sharp edges: 6e-4) at 47 ms a cycle. The frequency stands 4e-4 above that solver's; T/400 adds 6e-5.
-EDGE_STEPS = 50
-BENCH = Solver("trap", 200, 1e-3, 50.0)
-SAMPLES = 1024
-STATE_CYCLES, STATE_SETTLE = 16, 6
-PE_MARKS = ("r0", "r1", "r2", "p", "n")
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,52 +51,6 @@ class Load:
 def load_of(steady: SteadyState) -> Load:
     """The load that a steady state was measured under."""
     return Load(steady.waves, steady.frequency_Hz, steady.fan_in, shil_phase_rad=steady.shil_phase_rad)
-
-
-def source_phases(groups: int) -> NDArray[np.float64]:
-    return TWO_PI * np.arange(groups) / groups
-
-
-def tap_sources(
-    waves: Mapping[str, NDArray[np.float64]],
-    phases_rad: NDArray[np.float64],
-    frequency_Hz: float,
-    edge_steps: int | None = None,
-) -> tuple[list[str], dict[str, float]]:
-    """Sources of the tap pairs p_<k>, n_<k> at fixed phases, and the voltages they hold at time zero."""
-    lines, volts = [], {}
-    for tap in "pn":
-        wave = deck_replay.smoothed(waves[tap], edge_steps or EDGE_STEPS)
-        table = deck_replay.wave_table(wave)
-        for k, phase in enumerate(phases_rad.tolist()):
-            turns = (phase / TWO_PI) % 1.0
-            lines.append(deck_replay.replay_line(f"{tap}_{k}", f"{tap}_{k}", table, frequency_Hz, number(turns)))
-            volts[f"{tap}_{k}"] = float(np.interp(turns * wave.size, np.arange(wave.size), wave, period=wave.size))
-    return lines, volts
-
-
-def clock_sources(
-    target: Target, differences_rad: NDArray[np.float64], frequency_Hz: float, shil_phase_rad: float
-) -> tuple[list[str], dict[str, float]]:
-    """2 f clocks ck_<d> and complements as they stand for a PE whose 2 s is differences_rad[d], the PE at phase 0."""
-    wave = deck_replay.clock_wave(target.circuit["clock_edge"], target.technology.supply_V)
-    table = deck_replay.wave_table(wave)
-    lines, volts = [], {}
-    for d, difference in enumerate(differences_rad.tolist()):
-        for name, half in (("ck", 0.0), ("ckb", 0.5)):
-            turns = ((shil_phase_rad - difference) / TWO_PI + half) % 1.0
-            node = f"{name}_{d}"
-            lines.append(deck_replay.replay_line(node, node, table, 2 * frequency_Hz, number(turns)))
-            volts[node] = float(np.interp(turns * wave.size, np.arange(wave.size), wave, period=wave.size))
-    return lines, volts
-
-
-def bias_sources(target: Target, kind: str, rate: float | None) -> tuple[list[str], dict[str, float]]:
-    """The bias rails of one kind at the bias for `rate` (None: the strongest), and their voltages."""
-    injection = target.injections[kind]
-    high = float(injection.bias_for(injection.rate_limit if rate is None else rate))
-    rails = {"bs": high} if kind == "shil" else {"bn": high, "bp": target.technology.supply_V - high}
-    return [f"v{name} {name} 0 {number(volt)}" for name, volt in rails.items()], rails
 
 
 def loaded_deck(
@@ -212,62 +158,3 @@ def run_loaded(deck: str, target: Target) -> tuple[Result, NDArray[np.float64]]:
     result = run_deck(deck, time_limit_s=600)
     times = rising_crossings(result.raw.time_s, result.raw["v(r0_0)"], target.technology.supply_V / 2)[0]
     return result, times
-
-
-def state_under(
-    target: Target,
-    load: Load,
-    solver: Solver = BENCH,
-    *,
-    start: SteadyState | None = None,
-    mark_rad: float | None = None,
-    cycles: int = STATE_CYCLES,
-) -> tuple[SteadyState, float]:
-    """The PE's own steady state under a load and its supply power (W): the mean of the last cycles of one run.
-
-    waves: of the ring, the taps and what is between them; the couplers' inner nodes are left out. mark_rad: the phase
-    that r0's rising crossing has (None: what puts tap p's at 0).
-    """
-    nodes = {node: name.format(0) for node, name in PE_NODES.items()} | {"p": "p_own", "n": "n_own"}
-    save = " ".join([*(f"v({name})" for name in nodes.values()), "i(vdd)"])
-    result, times = run_loaded(loaded_deck(target, load, solver, cycles, start=start, save=save), target)
-    period_s, error_s = slope(times[STATE_SETTLE:])
-    time, raw, half = result.raw.time_s, result.raw, target.technology.supply_V / 2
-    crossings = {node: rising_crossings(time, raw[f"v({nodes[node]})"], half)[0] for node in PE_MARKS}
-    settled = {node: found[found > times[STATE_SETTLE] - period_s / 2] for node, found in crossings.items()}
-    turns = {node: mean_turn(found / period_s) for node, found in settled.items()}
-    zero = turns["p"] if mark_rad is None else turns["r0"] - mark_rad / TWO_PI
-    first_s = (np.ceil(times[STATE_SETTLE] / period_s - zero) + zero) * period_s
-    whole = int((time[-1] - first_s) / period_s)
-    grid_s = first_s + period_s * (np.arange(whole)[:, None] + np.arange(SAMPLES) / SAMPLES)
-    steady = SteadyState(
-        target.name,
-        target.technology.corner,
-        target.technology.temperature_K,
-        "merged",
-        solver,
-        1 / period_s,
-        error_s / period_s**2,
-        {node: np.interp(grid_s, time, raw[f"v({name})"]).mean(axis=0) for node, name in nodes.items()},
-        {node: TWO_PI * ((turn - zero) % 1.0) for node, turn in turns.items()},
-        load.shil_phase_rad,
-        f"ngspice {result.simulator.version}",
-        result.cpu_s,
-        load.fan_in,
-    )
-    return steady, -float(np.interp(grid_s, time, raw["i(vdd)"]).mean()) * target.technology.supply_V
-
-
-def mean_turn(turns: NDArray[np.float64]) -> float:
-    """The mean place on the circle, 0..1. A tap's edge is as short as a step, so that one crossing alone is 2 degrees
-    off.
-    """
-    return float(np.angle(np.exp(1j * TWO_PI * turns).mean()) / TWO_PI % 1.0)
-
-
-def slope(times_s: NDArray[np.float64]) -> tuple[float, float]:
-    """Period (s) of crossings in a row and its standard error."""
-    n = np.arange(times_s.size) - (times_s.size - 1) / 2
-    period = float(n @ times_s) / float(n @ n)
-    left = times_s - times_s.mean() - period * n
-    return period, float(np.sqrt(left @ left / (n.size - 2) / (n @ n)))

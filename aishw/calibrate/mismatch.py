@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 
 from aishw.calibrate.drawn import drawn_copy, mismatch_of
 from aishw.calibrate.forced import forced_currents
-from aishw.calibrate.loaded import BENCH, BITS, Load, load_cells, load_of, loaded_deck, run_loaded, slope
+from aishw.calibrate.loaded import Load, load_cells, load_of, loaded_deck, run_loaded
 from aishw.calibrate.projection import TOP, project
+from aishw.calibrate.sources import BENCH, BITS
+from aishw.calibrate.state import slope
 from aishw.engines.deck_rails import offset_bits, sign_bits
 from aishw.engines.deck_transistor import MIDDLE_TRIM
 from aishw.engines.executor import run_all

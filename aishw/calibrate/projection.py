@@ -19,8 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aishw.calibrate.forced import coupler_lines, forced_currents, shil_lines
-from aishw.calibrate.loaded import load_of, state_under
+from aishw.calibrate.loaded import load_of
 from aishw.calibrate.response import node_response
+from aishw.calibrate.state import state_under
 from aishw.engines.deck_replay import REPLAY_STEPS
 from aishw.engines.executor import run_all
 from aishw.errors import CardError
@@ -36,6 +37,7 @@ TOP = 7
 # Currents of merged cells on a held node are linear in their units, so codes between these follow exactly.
 MERGED_CODES = np.array([-7, -1, 0, 7])
 SHIL_CODES = (2, 4, 7)
+OWN_PHASES = 16  # of the response in a state of its own: 0.4 % of the gain
 FINE = Solver("trap", 800, 1e-3, 50.0)  # resolves the taps' edges: T/1600 moves no angle by more than 0.2 degree
 
 
@@ -48,13 +50,13 @@ def predict_table(
     workers: int = 2,
     cells: str = "merged",
     rates: Sequence[float] | None = None,
-    own_states: bool = True,
+    quick: bool = False,
 ) -> Table:
     """The table of `kind` ("coupling" or "shil") for codes -7..7 at every bias of its card, or at `rates`.
 
     The offset is against code 0 (for SHIL: no unit). error: from the scatter of Gamma. cells: "merged", as in windows,
-    or "full" with its multiplexers (coupling only). own_states: see above; without, everything is taken about `steady`
-    (about a third of the time, for a quick look).
+    or "full" with its multiplexers (coupling only). quick: everything is taken about `steady` (a tenth of the time, and
+    what the module's docstring says is off).
     """
     if kind not in ("coupling", "shil"):
         raise CardError(f"no table of kind {kind!r} is predicted; known: coupling, shil")
@@ -62,12 +64,12 @@ def predict_table(
     codes = np.arange(-TOP, TOP + 1)
     top = target.injections[kind].rate_limit
     if kind == "shil":
-        plan = [(p, code) for p in range(biases.size) for code in (SHIL_CODES if own_states else SHIL_CODES[-1:])]
-        free_Hz = state_under(target, load_of(steady), start=steady)[0].frequency_Hz if own_states else 0.0
+        plan = [(p, code) for p in range(biases.size) for code in (SHIL_CODES[-1:] if quick else SHIL_CODES)]
+        free_Hz = 0.0 if quick else state_under(target, load_of(steady), start=steady)[0].frequency_Hz
         calls = [partial(_shil_point, target, steady, response, float(biases[p]), c, free_Hz) for p, c in plan]
     else:
         plan = [(p, 0) for p in range(biases.size)]
-        own = [own_states and abs(rate / top - 1) > 1e-6 for rate in biases]
+        own = [not quick and abs(rate / top - 1) > 1e-6 for rate in biases]
         calls = [
             partial(_coupling_points, target, steady, response, float(rate), codes, cells, alone)
             for rate, alone in zip(biases, own)
@@ -103,7 +105,7 @@ def _coupling_points(
     if own_state:
         load = replace(load_of(steady), rate=rate)
         state, _ = state_under(target, load, start=steady, mark_rad=steady.marks_rad["r0"])
-        gamma, gamma_error = node_response(target, state, load, "r0")
+        gamma, gamma_error = node_response(target, state, load, "r0", phases=OWN_PHASES)
         steady = replace(steady, waves={**steady.waves, "r0": state.waves["r0"]})  # the taps hardly change
     d = TWO_PI * np.arange(DIFFERENCES) / DIFFERENCES
     held = MERGED_CODES if cells == "merged" else codes
@@ -125,7 +127,7 @@ def _shil_point(
     if free_Hz:
         load = replace(load_of(steady), shil_code=code, shil_rate=rate)
         state, _ = state_under(target, load, start=steady, mark_rad=steady.marks_rad["r0"])
-        gamma, gamma_error = node_response(target, state, load, "r1")
+        gamma, gamma_error = node_response(target, state, load, "r1", phases=OWN_PHASES)
         steady = replace(steady, waves={**steady.waves, "r1": state.waves["r1"]})
     d = TWO_PI * np.arange(DIFFERENCES) / DIFFERENCES
     lines = shil_lines([code], d.size)

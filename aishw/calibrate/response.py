@@ -14,7 +14,9 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from aishw.calibrate.loaded import BENCH, Load, load_of, loaded_deck, run_loaded, slope
+from aishw.calibrate.loaded import Load, load_of, loaded_deck, run_loaded
+from aishw.calibrate.sources import BENCH
+from aishw.calibrate.state import slope
 from aishw.engines.executor import run_all
 from aishw.errors import SimulatorError
 from aishw.hardware.findings import PhaseResponse

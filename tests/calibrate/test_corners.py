@@ -19,7 +19,7 @@ def test_the_conditions(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(corners, "measure_condition", stand_in)
     seen: list[str] = []
-    found = corners.measure_corners(TARGET, workers=3, on_condition=seen.append)
+    found = corners.measure_corners(TARGET, workers=3, on_point=seen.append)
     assert len(found.corner) == 15 == len(seen)
     assert set(zip(found.corner, found.temperature_C)) == {
         (c, t) for c in TARGET.technology.corners for t in (0, 27, 85)

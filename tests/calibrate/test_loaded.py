@@ -7,18 +7,9 @@ import re
 import numpy as np
 import pytest
 
-from aishw.calibrate.loaded import (
-    GROUPS,
-    Load,
-    load_cells,
-    loaded_deck,
-    mean_turn,
-    multiplied,
-    slope,
-    source_phases,
-    state_under,
-    tap_sources,
-)
+from aishw.calibrate.loaded import GROUPS, Load, load_cells, loaded_deck, multiplied
+from aishw.calibrate.sources import source_phases, tap_sources
+from aishw.calibrate.state import mean_turn, slope, state_under
 from aishw.hardware.cards import load_target
 from aishw.hardware.solver import Solver
 
