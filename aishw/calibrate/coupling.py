@@ -1,165 +1,211 @@
-"""Coupling and SHIL tables from drift runs: an injection that slips past the PE shows it every phase difference.
+"""Coupling and SHIL tables from drift runs, by bias and code.
 
 Each point is two runs of the identically loaded tile, slipping ahead and behind; their mean cancels what depends on the
-direction. The phase, taken at every cycle, is fitted by least squares with the integral of offset and harmonics along
-the phase difference that the run really took, so that a strong injection needs no averaging approximation.
+direction. Code 0 comes first: its harmonics are those of every coupler at rest in the other runs, and its offset is
+the PE's own drift at that bias. Codes that were not measured follow from those that were.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.integrate import cumulative_trapezoid
-from scipy.interpolate import CubicSpline
+from scipy.interpolate import PchipInterpolator
 
-from aishw.calibrate.steady import CENTRE, drivers, run_tile, tile_design
+from aishw.calibrate.drift import (
+    BINS,
+    DRIFT,
+    Harmonics,
+    Point,
+    Sweep,
+    drift_run,
+    fit_drift,
+    fit_rest,
+    mean_of,
+    moving,
+    rest,
+    standing,
+)
 from aishw.engines.executor import run_all
-from aishw.engines.phase import rising_crossings
-from aishw.engines.start import start_voltages
-from aishw.errors import SimulatorError
 from aishw.hardware.calibration import HARMONICS, Table
 from aishw.hardware.steady import SteadyState
 from aishw.hardware.target import Target
-from aishw.units import TWO_PI
 
-CYCLES = 46
-SETTLE = 4
-DRIFT = 0.04
-CODES = {"coupling": (-7, 0, 4, 7), "shil": (2, 4, 7)}
-FEWER = {"coupling": (-7, 0, 7), "shil": (4, 7)}  # at the other biases
+Plan = Mapping[str, tuple[int, ...]]
+Keep = Callable[[Callable[..., Any]], Callable[..., Any]]
 
-
-@dataclass(frozen=True, eq=False)
-class Point:
-    """One (kind, rate, code): offset and (K,) harmonics in rad per cycle, their standard error, the fit's residual."""
-
-    offset: float
-    harmonics: NDArray[np.complex128]
-    error: float
-    residual_rad: float
-    condition: float
-
-
-def fit_drift(
-    times_s: NDArray[np.float64],
-    phase_rad: NDArray[np.float64],
-    frequency_Hz: float,
-    difference: Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]],
-) -> Point:
-    """Offset and harmonics behind a PE's phases at its crossings; `difference(time, phase)` is D along the run.
-
-    Raises SimulatorError if D covers less than one turn: the harmonics cannot be told apart then.
-    """
-    spline = CubicSpline(times_s, phase_rad)
-    time = np.linspace(times_s[0], times_s[-1], 16 * times_s.size)
-    cycles, d = time * frequency_Hz, difference(time, spline(time))
-    if abs(d[-1] - d[0]) < TWO_PI:
-        covered = f"{abs(d[-1] - d[0]):.2f}"
-        raise SimulatorError(f"the phase difference covered {covered} rad, less than a turn: the PE locks")
-    columns = [np.ones_like(time), cycles - cycles[0]]
-    for k in range(1, HARMONICS + 1):
-        columns += [cumulative_trapezoid(wave(k * d), cycles, initial=0) for wave in (np.cos, np.sin)]
-    matrix = np.stack(columns, axis=1)[::16]
-    seen = spline(time)[::16]
-    found, _, _, singular = np.linalg.lstsq(matrix, seen, rcond=None)
-    residual = seen - matrix @ found
-    spread = residual @ residual / max(1, seen.size - found.size)
-    error = np.sqrt(spread * np.linalg.inv(matrix.T @ matrix)[2, 2])
-    harmonics = found[2::2] - 1j * found[3::2]  # a cos kD + b sin kD = Re[(a - ib) exp(ikD)]
-    return Point(float(found[1]), harmonics, float(error), float(residual.std()), float(singular[0] / singular[-1]))
-
-
-def measure(target: Target, steady: SteadyState, kind: str, rate: float, code: int, drift: float) -> Point:
-    """One drift run."""
-    design = tile_design(target, {kind: code}, {kind: rate}, fan_in=steady.fan_in)
-    f, others = steady.frequency_Hz, drivers(design)
-    start = np.zeros(25)
-    start[others] = TWO_PI * np.arange(len(others)) / len(others)
-    volts = start_voltages(design, np.array([CENTRE]), steady, start)
-    moving = drift if kind == "coupling" else 0.0
-    raw = run_tile(
-        design, steady.waves, frequency_Hz=f, cycles=CYCLES, solver=steady.solver, drift=moving, start_V=volts,
-        shil_phase_rad=steady.shil_phase_rad, clock_drift=drift - moving,
-    ).raw  # fmt: skip
-    times = rising_crossings(raw.time_s, raw[f"v(r0_{CENTRE})"], target.technology.supply_V / 2)[0]
-    phase = steady.marks_rad["r0"] + TWO_PI * (np.arange(times.size) - f * times)
-    late = times > SETTLE / f
-    slip = TWO_PI * f * drift
-    if kind == "coupling":
-        return fit_drift(times[late], phase[late], f, lambda t, s: s - slip * t)
-    return fit_drift(times[late], phase[late], f, lambda t, s: 2 * s - 2 * slip * t)
+# Codes at the main bias, and at the others.
+CODES: Plan = {"coupling": (-7, -4, -2, 0, 2, 4, 7), "shil": (0, 1, 2, 3, 4, 5, 6, 7)}
+FEWER: Plan = {"coupling": (-7, 0, 7), "shil": (2, 4, 7)}
+QUICK: Plan = {"coupling": (-7, 0, 7), "shil": (0, 2, 4, 7)}
+QUICK_FEWER: Plan = {"coupling": (0, 7), "shil": (7,)}
 
 
 def both_ways(target: Target, steady: SteadyState, kind: str, rate: float, code: int) -> Point:
-    """The mean of slipping ahead and behind."""
-    ahead, behind = (measure(target, steady, kind, rate, code, drift) for drift in (DRIFT, -DRIFT))
-    return Point(
-        (ahead.offset + behind.offset) / 2, (ahead.harmonics + behind.harmonics) / 2,
-        float(np.hypot(ahead.error, behind.error) / 2), max(ahead.residual_rad, behind.residual_rad),
-        max(ahead.condition, behind.condition),
-    )  # fmt: skip
+    """One point by itself. What the couplers at rest do is left in: they cancel but for the slipping one's place."""
+    runs = {drift: drift_run(target, steady, kind, rate, code, drift) for drift in (DRIFT, -DRIFT)}
+    return mean_of(*(fit_drift(sweep, moving(kind, sweep, drift)) for drift, sweep in runs.items()))
 
 
 def measure_table(
-    target: Target, steady: SteadyState, kind: str, *, workers: int = 2, on_point: Callable[[str], None] | None = None
+    target: Target,
+    steady: SteadyState,
+    kind: str,
+    *,
+    workers: int = 2,
+    quick: bool = False,
+    on_point: Callable[[str], None] | None = None,
+    remember: Keep | None = None,
 ) -> Table:
-    """The table of one kind at every bias of its card: all of CODES at the middle of the biases' range (the strongest
-    for the coupling), FEWER at the others, the rest from a parabola over the code.
+    """The table of one kind at every bias of its card: all of CODES at the main bias (the strongest of the coupling,
+    the middle one of the SHIL unit), FEWER at the others.
     """
-    injection = target.injections[kind]
-    rates = injection.rate
+    rates = target.injections[kind].rate
     main = rates.size - 1 if kind == "coupling" else rates.size // 2
-    plan = [(p, code) for p in range(rates.size) for code in (CODES[kind] if p == main else FEWER[kind])]
+    most, few = (QUICK, QUICK_FEWER) if quick else (CODES, FEWER)
+    plan = [(p, code) for p in range(rates.size) for code in (most[kind] if p == main else few[kind])]
+    ways = [(p, code, drift) for p, code in plan for drift in (DRIFT, -DRIFT)]
+    run = remember(drift_run) if remember else drift_run
 
-    def one(p: int, code: int) -> Point:
-        point = both_ways(target, steady, kind, float(rates[p]), code)
+    def one(p: int, code: int, drift: float) -> Sweep:
+        sweep: Sweep = run(target, steady, kind, float(rates[p]), code, drift)
         if on_point:
-            on_point(
-                f"{kind} rate {rates[p]:.4f} code {code}: offset {point.offset:.5f}, |z| "
-                f"{np.round(np.abs(point.harmonics), 5).tolist()}, residual {point.residual_rad * 1e3:.2f} mrad"
-            )
-        return point
+            on_point(f"{kind} rate {rates[p]:.4f} code {code} drift {drift:+.2f}: {sweep.times_s.size} cycles")
+        return sweep
 
-    points = run_all([partial(one, p, code) for p, code in plan], workers)
+    sweeps = dict(zip(ways, run_all([partial(one, *way) for way in ways], workers)))
+    points = _coupling(sweeps, main, steady.fan_in) if kind == "coupling" else _shil(sweeps, main)
     top = max(CODES[kind])
-    codes = np.arange(-top, top + 1)
-    return _fill(rates, codes, dict(zip(plan, points)), kind)
+    return fill(rates, np.arange(-top, top + 1), points, kind, main)
 
 
-def _fill(
-    rates: NDArray[np.float64], codes: NDArray[np.int64], points: dict[tuple[int, int], Point], kind: str
-) -> Table:
+Way = tuple[int, int, float]
+Points = dict[tuple[int, int], Point]
+
+
+def _coupling(sweeps: Mapping[Way, Sweep], main: int, fan_in: int) -> Points:
+    """Code 0 of the main bias first: the reference's coupler has that bias in every run."""
+    points: Points = {}
+    still = standing(fan_in)
+    order = sorted({(p, code) for p, code, _ in sweeps}, key=lambda at: (at[0] != main, at[1] != 0))
+    for p, code in order:
+        both = []
+        for drift in (DRIFT, -DRIFT):
+            sweep = sweeps[p, code, drift]
+            slipping = moving("coupling", sweep, drift)
+            if (p, code) == (main, 0):
+                both.append(fit_drift(sweep, slipping, alike=still))
+                continue
+            reference = (still[-1:], points[main, 0].harmonics)
+            if code == 0:
+                both.append(fit_drift(sweep, slipping, alike=still[:-1], known=reference))
+            else:
+                both.append(fit_drift(sweep, slipping, known=_joined(still, points[p, 0].harmonics, reference)))
+        points[p, code] = mean_of(*both)
+    return points
+
+
+def _joined(
+    still: NDArray[np.float64], harmonics: Harmonics, reference: tuple[NDArray[np.float64], Harmonics]
+) -> tuple[NDArray[np.float64], Harmonics]:
+    """Standing drivers and the reference as one coupler at phase 0 with the sum of their harmonics."""
+    phases = still[:-1]
+    if np.array_equal(harmonics, reference[1]):
+        return still, harmonics
+    k = np.arange(1, HARMONICS + 1)
+    sums = harmonics * np.exp(-1j * np.outer(phases, k)).sum(axis=0) + reference[1]
+    return np.zeros(1), sums
+
+
+def _shil(sweeps: Mapping[Way, Sweep], main: int) -> Points:
+    """Offsets against the tile without injection, whose drift holds whatever the couplers at rest do."""
+    idle = mean_of(*(fit_rest(sweeps[main, 0, drift]) for drift in (DRIFT, -DRIFT)))
+    points: Points = {}
+    for p, code in {(p, code) for p, code, _ in sweeps}:
+        if code:
+            both = []
+            for drift in (DRIFT, -DRIFT):
+                sweep = sweeps[p, code, drift]
+                found = fit_drift(sweep, moving("shil", sweep, drift))
+                both.append(found)
+            mean = mean_of(*both)
+            points[p, code] = _shifted(mean, idle)
+    return points
+
+
+def _shifted(point: Point, idle: Point) -> Point:
+    fields = vars(point) | {
+        "offset": point.offset - idle.offset,
+        "error": float(np.hypot(point.error, idle.error)),
+        "curve": point.curve - idle.offset,
+    }
+    return Point(**fields)
+
+
+def fill(rates: NDArray[np.float64], codes: NDArray[np.int64], points: Points, kind: str, main: int) -> Table:
+    """The table behind measured points. Coupling: a parabola over the code, as its fingers add. SHIL: a monotone cubic
+    through the points, at the other biases in the ratio to the main one; a negative code is its clock half a period
+    later, so z_k changes sign with odd k and the offset does not.
+    """
     shape = (rates.size, codes.size)
-    offset, error, residual = np.zeros(shape), np.zeros(shape), np.full(shape, np.nan)
+    blank = np.full(shape, np.nan)
+    offset, error, residual, condition, covered = np.zeros(shape), np.zeros(shape), blank, blank.copy(), blank.copy()
     harmonics = np.zeros((*shape, HARMONICS), dtype=complex)
+    harmonics_error = np.zeros((*shape, HARMONICS))
+    curve = np.full((*shape, BINS), np.nan)
+    whole = _over_shil(points, main, codes) if kind == "shil" else None
     for p in range(rates.size):
-        seen = [code for q, code in points if q == p]
+        seen = sorted(code for q, code in points if q == p)
         values = np.array([np.append(points[p, code].harmonics, points[p, code].offset) for code in seen])
-        if kind == "shil":
-            # A negative code is the clock half its period later: z_k changes sign with odd k, the offset does not.
-            flip = np.append((-1.0) ** np.arange(1, HARMONICS + 1), 1.0)
-            seen, values = [-c for c in seen] + [0] + seen, np.concatenate([values * flip, 0 * values[:1], values])
-        for q, code in enumerate(codes):
-            both = _over_codes(np.array(seen), values, int(code), kind)
-            harmonics[p, q], offset[p, q] = both[:-1], both[-1].real
-            if (p, int(code)) in points:
-                residual[p, q] = points[p, int(code)].residual_rad
-            error[p, q] = max(points[p, c].error for r, c in points if r == p)
-    return Table(rates, codes, offset, harmonics, error, residual)
+        if whole is None:
+            powers = min(3, len(seen))
+            fit, *_ = np.linalg.lstsq(np.vander(np.array(seen) / codes[-1], powers).astype(complex), values, rcond=None)
+            found = np.vander(codes / codes[-1], powers) @ fit
+        else:
+            found = _in_ratio(whole, codes, seen, values)
+        harmonics[p], offset[p] = found[:, :-1], found[:, -1].real
+        error[p] = max(points[p, code].error for code in seen)
+        harmonics_error[p] = np.max([points[p, code].harmonics_error for code in seen], axis=0)
+        for code in seen:
+            q, point = int(code - codes[0]), points[p, code]
+            residual[p, q], condition[p, q], covered[p, q] = point.residual_rad, point.condition, point.range_rad
+            error[p, q], harmonics_error[p, q], curve[p, q] = point.error, point.harmonics_error, point.curve
+    return Table(rates, codes, offset, harmonics, error, residual, condition, harmonics_error, covered, curve)
 
 
-def _over_codes(
-    seen: NDArray[np.int64], values: NDArray[np.complex128], code: int, kind: str
+_FLIP = np.append((-1.0) ** np.arange(1, HARMONICS + 1), 1.0)
+
+
+def _over_shil(points: Points, main: int, codes: NDArray[np.int64]) -> NDArray[np.complex128]:
+    """(Q, K + 1) at the main bias: a monotone cubic through the measured codes, 0 at code 0."""
+    seen = sorted(code for p, code in points if p == main)
+    values = np.array([np.append(points[main, code].harmonics, points[main, code].offset) for code in seen])
+    values = np.concatenate([0 * values[:1], values])
+    at = np.abs(codes)
+    found = PchipInterpolator([0, *seen], values.real)(at) + 1j * PchipInterpolator([0, *seen], values.imag)(at)
+    return np.where(codes[:, None] < 0, found * _FLIP, found)
+
+
+def _in_ratio(
+    whole: NDArray[np.complex128], codes: NDArray[np.int64], seen: list[int], values: NDArray[np.complex128]
 ) -> NDArray[np.complex128]:
-    """A parabola over the codes for the coupling (its fingers add), straight lines between points for the SHIL unit."""
-    if kind == "coupling":
-        powers = np.vander(seen / 7, 3)
-        fit, *_ = np.linalg.lstsq(powers.astype(complex), values, rcond=None)
-        return np.vander([code / 7], 3)[0] @ fit
-    order = np.argsort(seen)
-    columns = values[order].T
-    return np.array([np.interp(code, seen[order], c.real) + 1j * np.interp(code, seen[order], c.imag) for c in columns])
+    """(Q, K + 1): the main bias's values times the first harmonic's measured ratio, plus what that leaves, per code."""
+    at = np.abs(codes)
+    here = whole[[int(code - codes[0]) for code in seen]]
+    ratio = values[:, 0] / here[:, 0]
+    size, turn = np.abs(ratio), np.unwrap(np.angle(ratio))
+    factor = np.interp(at, seen, size)[:, None] * np.exp(1j * np.interp(at, seen, turn))[:, None] ** np.append(
+        np.arange(1, HARMONICS + 1), 0
+    )
+    left = values - here * size[:, None] * np.exp(1j * turn)[:, None] ** np.append(np.arange(1, HARMONICS + 1), 0)
+    nodes = [0, *seen]
+    rest_of = np.concatenate([0 * left[:1], left])
+    add = np.stack([np.interp(at, nodes, c.real) + 1j * np.interp(at, nodes, c.imag) for c in rest_of.T], axis=1)
+    positive = whole * np.where(codes[:, None] < 0, _FLIP, 1.0) * factor + add
+    return np.where(codes[:, None] < 0, positive * _FLIP, positive)
+
+
+__all__ = ["CODES", "FEWER", "Point", "both_ways", "fill", "measure_table", "rest"]

@@ -24,7 +24,6 @@ UNITS = {
         "rate": "rad/cycle", "offset": "rad/cycle", "harmonics": "rad/cycle", "error": "rad/cycle",
         "harmonics_error": "rad/cycle", "curve": "rad/cycle",
     },
-    "Point": {"offset": "rad/cycle", "harmonics": "rad/cycle", "error": "rad/cycle"},
     "SteadyState": {"waves": "V"},
     "PhaseResponse": {"charge_C": "C", "r0": "rad/C", "r1": "rad/C", "error": "rad/C"},
     "NoiseFinding": {

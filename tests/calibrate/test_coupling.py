@@ -1,81 +1,50 @@
-"""Drift fits on phases made by a known law, integrated exactly: what went in comes out."""
+"""Tables from points: codes and biases that were not measured follow from those that were."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.integrate import solve_ivp
 
-from aishw.calibrate.coupling import Point, _fill, fit_drift
-from aishw.errors import SimulatorError
+from aishw.calibrate.coupling import fill
+from aishw.calibrate.drift import BINS, Point
 from aishw.hardware.calibration import HARMONICS
 
-F = 1e8
-Z = np.array([0.03 * np.exp(-1.5j), 0.004 * np.exp(0.4j), 0.002j, 0.0, 0.0005])
-OFFSET = -0.0031
+CODES = np.arange(-7, 8)
 
 
-def law(d: np.ndarray) -> np.ndarray:
-    return OFFSET + sum((z * np.exp(1j * (k + 1) * d)).real for k, z in enumerate(Z))
+def point(code: int, scale: float = 1.0, turn: float = 0.0) -> Point:
+    z = np.zeros(HARMONICS, dtype=complex)
+    z[0] = -0.007j * code * scale * np.exp(1j * turn)
+    z[1] = (0.001 + 1e-5 * code**2) * scale * np.exp(2j * turn)
+    blank = np.full(BINS, np.nan)
+    return Point(1e-5 * code**2, z, 1e-5, np.full(HARMONICS, 2e-5), 1e-4, 10.0, 11.0, blank)
 
 
-def crossings(drift: float, turn: int, cycles: int = 46) -> tuple[np.ndarray, np.ndarray]:
-    """Times (s) and phases of a PE's crossings while D = turn * s - turn * 2 pi f drift t slips."""
-    slip = 2 * np.pi * drift
-
-    def slope(n: float, s: np.ndarray) -> np.ndarray:
-        return law(turn * s - turn * slip * n)
-
-    found = solve_ivp(slope, (0, cycles), [0.2], dense_output=True, rtol=1e-11, atol=1e-12)
-    n = np.arange(cycles)
-    # The n-th crossing is where 2 pi f t + s = 2 pi n + const.
-    t = n - (found.sol(n)[0] - 0.2) / (2 * np.pi)
-    for _ in range(20):
-        t = n - (found.sol(t)[0] - 0.2) / (2 * np.pi)
-    keep = t > 0
-    return t[keep] / F, found.sol(t[keep])[0]
+def test_couplers_are_a_parabola_in_the_code() -> None:
+    rates = np.array([0.02, 0.049])
+    points = {(p, c): point(c, 0.4 + 0.6 * p) for p in (0, 1) for c in (-7, 0, 4, 7)}
+    table = fill(rates, CODES, points, "coupling", 1)
+    assert table.harmonics[1, 7 + 3, 0] == pytest.approx(-0.021j)
+    assert table.harmonics[1, 7 - 5, 1] == pytest.approx(0.00125)
+    assert table.harmonics[0, 7 - 5, 1] == pytest.approx(0.4 * 0.00125)
+    assert table.offset[1, 7 + 2] == pytest.approx(4e-5)
+    assert np.isnan(table.residual_rad[1, 7 + 2]) and table.residual_rad[1, 7 + 4] == 1e-4
 
 
-@pytest.mark.parametrize(("drift", "turn"), [(0.04, 1), (-0.04, 1), (0.04, 2), (-0.04, 2)])
-def test_offset_and_harmonics_come_out(drift: float, turn: int) -> None:
-    times, phase = crossings(drift, turn)
-    slip = 2 * np.pi * F * drift
-    point = fit_drift(times, phase, F, lambda t, s: turn * s - turn * slip * t)
-    assert point.offset == pytest.approx(OFFSET, abs=2e-5)
-    # One sample a cycle: with D twice as fast the fifth harmonic lies at 0.4 of the sampling rate.
-    assert np.abs(point.harmonics - Z).max() < (5e-5 if turn == 1 else 1.5e-4)
-    assert point.residual_rad < 1e-4
-    assert point.condition < 1e3
+def test_shil_signs_are_half_a_clock_period_apart() -> None:
+    table = fill(np.array([0.049]), CODES, {(0, c): point(c) for c in range(1, 8)}, "shil", 0)
+    assert table.harmonics[0, 7 - 4, 0] == pytest.approx(-table.harmonics[0, 7 + 4, 0])
+    assert table.harmonics[0, 7 - 4, 1] == pytest.approx(table.harmonics[0, 7 + 4, 1])
+    assert table.offset[0, 7 - 4] == pytest.approx(table.offset[0, 7 + 4]) == pytest.approx(16e-5)
+    assert abs(table.harmonics[0, 7]).max() == 0 and table.offset[0, 7] == 0
 
 
-def test_noise_shows_in_the_error() -> None:
-    times, phase = crossings(0.04, 1)
-    noisy = phase + np.random.default_rng(0).normal(0, 1e-3, phase.size)
-    point = fit_drift(times, noisy, F, lambda t, s: s - 2 * np.pi * F * 0.04 * t)
-    assert 0.5e-3 < point.residual_rad < 1.1e-3
-    assert np.abs(point.harmonics - Z).max() < 6 * point.error
-
-
-def test_a_locked_pe_is_refused() -> None:
-    times = np.arange(40) / F
-    with pytest.raises(SimulatorError, match="less than a turn"):
-        fit_drift(times, np.full(40, 0.3), F, lambda t, s: s)
-
-
-def test_codes_between_the_measured_ones() -> None:
-    """A coupler's harmonics are a parabola in the code; a SHIL unit's negative codes are its clock's other half."""
-
-    def point(code: int) -> Point:
-        z = np.zeros(HARMONICS, dtype=complex)
-        z[0], z[1] = -0.007j * code, 0.001 + 1e-5 * code**2
-        return Point(1e-5 * code, z, 1e-5, 1e-4, 10.0)
-
-    rates = np.array([0.049])
-    coupling = _fill(rates, np.arange(-7, 8), {(0, c): point(c) for c in (-7, 0, 4, 7)}, "coupling")
-    assert coupling.harmonics[0, 7 + 3, 0] == pytest.approx(-0.021j)
-    assert coupling.harmonics[0, 7 - 5, 1] == pytest.approx(0.00125)
-    assert coupling.offset[0, 7 + 2] == pytest.approx(2e-5)
-    shil = _fill(rates, np.arange(-7, 8), {(0, c): point(c) for c in (2, 4, 7)}, "shil")
-    assert shil.harmonics[0, 7 - 4, 0] == pytest.approx(-shil.harmonics[0, 7 + 4, 0])
-    assert shil.harmonics[0, 7 - 4, 1] == pytest.approx(shil.harmonics[0, 7 + 4, 1])
-    assert abs(shil.harmonics[0, 7]).max() == 0
+def test_shil_at_another_bias_keeps_the_shape_of_the_main_one() -> None:
+    """Half as strong and turned by 0.3 rad at every code: two codes tell, the other codes follow."""
+    points = {(0, c): point(c, 0.5, 0.3) for c in (4, 7)} | {(1, c): point(c) for c in range(1, 8)}
+    table = fill(np.array([0.02, 0.049]), CODES, points, "shil", 1)
+    for code in (1, 2, 5, 6):
+        assert table.harmonics[0, 7 + code, 0] == pytest.approx(point(code, 0.5, 0.3).harmonics[0], rel=1e-6)
+        assert table.harmonics[0, 7 - code, 0] == pytest.approx(-table.harmonics[0, 7 + code, 0])
+    for code in (4, 7):
+        assert table.harmonics[0, 7 + code] == pytest.approx(points[0, code].harmonics)
