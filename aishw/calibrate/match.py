@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 
+from aishw.engines.base import Trace
 from aishw.errors import CardError
 from aishw.hardware.calibration import Calibration
 from aishw.hardware.cells import cell_text, model_text
@@ -36,12 +38,7 @@ def check_calibration(calibration: Calibration, design: Design, solver: Solver |
     target, corner, temperature, fan-in, solver options, circuit and codes of `design`.
     """
     check_target(calibration.steady, design.target, design.system.topology.fan_in, solver)
-    for kind, table in calibration.tables.items():
-        if int(table.codes[-1]) != design.code_limit:
-            raise CardError(
-                f"the calibration's {kind} table has codes up to {int(table.codes[-1])}, the design has {design.bits} "
-                f"bits (codes up to {design.code_limit}); lower with --bits {int(table.codes[-1]).bit_length() + 1}"
-            )
+    check_codes(calibration, design.bits)
 
 
 def check_target(steady: SteadyState, target: Target, fan_in: int, solver: Solver | None = None) -> None:
@@ -66,6 +63,29 @@ def check_target(steady: SteadyState, target: Target, fan_in: int, solver: Solve
         )
 
 
+def check_codes(calibration: Calibration, bits: int) -> None:
+    """Raises CardError for weights of another width than the tables' codes."""
+    for kind, table in calibration.tables.items():
+        top = int(table.codes[-1])
+        if top != 2 ** (bits - 1) - 1:
+            raise CardError(
+                f"the calibration's {kind} table has codes up to {top}, the design has {bits} bits (codes up to "
+                f"{2 ** (bits - 1) - 1}); lower it with --bits {top.bit_length() + 1}"
+            )
+
+
+def check_traces(calibration: Calibration, traces: Sequence[Trace]) -> None:
+    """Raises CardError if a macromodel trace was computed with another calibration."""
+    wanted = tables_id(calibration)
+    for trace in traces:
+        came = trace.settings.get("calibration", "none that is named")
+        if trace.engine == "macromodel" and came != wanted:
+            raise CardError(
+                f"the macromodel's trace was computed with the calibration {came}, this one is {wanted}; run the "
+                "macromodel again with it (--force replaces the trace)"
+            )
+
+
 def calibration_for(calibration: Calibration, design: Design, solver: Solver | None = None) -> Calibration:
     """`calibration`, checked against `design`, under the rates that the design's own target gives its biases."""
     check_calibration(calibration, design, solver)
@@ -74,11 +94,9 @@ def calibration_for(calibration: Calibration, design: Design, solver: Solver | N
 
 def tables_id(calibration: Calibration) -> str:
     """The hash of what a macromodel computes with, whatever a card calls the biases."""
-    return fingerprint(
-        calibration.steady.circuit,
-        calibration.steady.frequency_Hz,
-        {kind: {"offset": t.offset, "harmonics": t.harmonics} for kind, t in calibration.tables.items()},
-    )
+    held = {**calibration.tables, **({"reference": calibration.table("reference")} if calibration.tables else {})}
+    tables = {kind: {"offset": t.offset, "harmonics": t.harmonics} for kind, t in held.items()}
+    return fingerprint(calibration.steady.circuit, calibration.steady.frequency_Hz, tables)
 
 
 def _celsius(temperature_K: float) -> str:

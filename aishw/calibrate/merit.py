@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +28,14 @@ class Merit:
 def merits_of(calibration: Calibration) -> tuple[Merit, ...]:
     """Every figure that the findings at hand give, in order."""
     return (*_circuit(calibration), *_coupling(calibration), *_shil(calibration), *_findings(calibration))
+
+
+def side_by_side(calibrations: Sequence[Calibration]) -> list[tuple[Merit | None, ...]]:
+    """One row a figure that any of them has, in the order of the first that has it."""
+    found = [{(m.group, m.name): m for m in merits_of(each)} for each in calibrations]
+    groups = dict.fromkeys(group for each in found for group, _ in each)
+    names = dict.fromkeys(name for each in found for name in each)
+    return [tuple(each.get(name) for each in found) for group in groups for name in names if name[0] == group]
 
 
 def _circuit(calibration: Calibration) -> Iterator[Merit]:

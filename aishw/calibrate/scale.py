@@ -25,8 +25,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from aishw.calibrate.match import check_codes, check_target
 from aishw.errors import CardError
 from aishw.hardware.calibration import Calibration, Table
+from aishw.hardware.solver import Solver
 from aishw.hardware.target import Injection, Target
 from aishw.lower.design import Design
 from aishw.units import wrap
@@ -87,6 +89,19 @@ def target_of(target: Target, calibration: Calibration) -> Target:
         injections=injections,
         source=f"{target.source}; levels, rates and frequency measured by {calibration.made_by!r}",
     )
+
+
+def calibrated(
+    target: Target, calibration: Calibration, fan_in: int, bits: int, solver: Solver | None = None
+) -> tuple[Target, Calibration]:
+    """What `lower` takes: the target as measured, and the calibration under that target's rates.
+
+    Raises CardError for a calibration of another target, corner, temperature, fan-in, width or solver.
+    """
+    check_target(calibration.steady, target, fan_in, solver)
+    check_codes(calibration, bits)
+    measured = target_of(target, calibration)
+    return measured, calibration.labelled(measured)
 
 
 def _measured(kind: str, target: Target, table: Table) -> Injection:

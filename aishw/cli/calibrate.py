@@ -61,7 +61,7 @@ def command(
         common.print_json({
             "file": str(out), "page": str(beside.page), "target": card.name, "quick": quick, "wall_s": wall_s,
             "cpu_s": cpu_s, "frequency_Hz": calibration.steady.frequency_Hz,
-            "checks": [{**vars(check), "passed": check.passed} for check in calibration.checks],
+            "checks": [common.finite({**vars(check), "passed": check.passed}) for check in calibration.checks],
         })  # fmt: skip
     else:
         for check in calibration.checks:

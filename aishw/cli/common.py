@@ -14,6 +14,7 @@ import click
 if TYPE_CHECKING:
     from aishw.ais.system import System
     from aishw.engines.window import Window
+    from aishw.hardware.calibration import Calibration
     from aishw.hardware.target import Target
 
 
@@ -108,6 +109,20 @@ def load_system(checkpoint: str) -> System:
     return files.load(library.find("models", checkpoint))
 
 
+def calibration_option(help: str) -> Callable[..., Any]:
+    return click.option("--calibration", metavar="FILE", help=help)
+
+
+def load_calibration(name: str | None) -> Calibration | None:
+    """The calibration of a file, or a shipped one by its bare name; None for None."""
+    if name is None:
+        return None
+    from aishw import library
+    from aishw.calibrate.calibration_file import load_calibration as load
+
+    return load(library.find("calibration", name))
+
+
 def load_target(name: str, corner: str | None, temperature_C: float | None) -> Target:
     from aishw.hardware.cards import load_target as load
 
@@ -130,6 +145,11 @@ def typed_words() -> tuple[str, ...]:
     """The words of the command."""
     words = click.get_current_context().find_root().obj.get("words", ())
     return ("aishw", *words)
+
+
+def finite(content: dict[str, Any]) -> dict[str, Any]:
+    """The same with None for a number that JSON has no word for."""
+    return {key: None if isinstance(v, float) and not math.isfinite(v) else v for key, v in content.items()}
 
 
 def print_json(content: Any) -> None:

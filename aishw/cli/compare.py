@@ -21,14 +21,23 @@ if TYPE_CHECKING:
 @click.option(
     "--judged", default="end_rms", show_default=True, help="What the limit applies to: end_rms, end_max, max."
 )
+@common.calibration_option("Refuse a macromodel's trace that was not computed with this one.")
 @common.json_option
-def command(run_file: Path, reference: str, candidate: str, limit_rad: float | None, judged: str, as_json: bool) -> int:
+def command(
+    run_file: Path, reference: str, candidate: str, limit_rad: float | None, judged: str, calibration: str | None,
+    as_json: bool,
+) -> int:  # fmt: skip
     """How far the second engine's states lie from the first's, on every job and site that both ran."""
     from aishw import store
+    from aishw.calibrate.match import check_calibration, check_traces
     from aishw.verify.pipeline import compare_traces
     from aishw.verify.record import comparison_record
 
     design, traces = store.load_design(run_file), store.load_traces(run_file)
+    tables = common.load_calibration(calibration)
+    if tables is not None:
+        check_calibration(tables, design)
+        check_traces(tables, [trace for trace in traces if trace.engine in (reference, candidate)])
     compared = compare_traces(design.system, traces, reference, candidate, limit_rad, judged)
     if as_json:
         width = design.system.topology.width

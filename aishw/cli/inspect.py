@@ -1,4 +1,4 @@
-"""`aishw inspect`: what a checkpoint is, and which targets hold it."""
+"""`aishw inspect`: what a checkpoint is and which targets hold it; what a calibration found, or how two differ."""
 
 from __future__ import annotations
 
@@ -13,11 +13,67 @@ if TYPE_CHECKING:
 
 
 @click.command(name="inspect")
-@common.checkpoint_argument
+@click.argument("files", metavar="CHECKPOINT | A.h5 [B.h5]", nargs=-1, required=True)
 @click.option("--target", "targets", multiple=True, metavar="NAME", help="Ask these targets only; may be repeated.")
 @common.json_option
-def command(checkpoint: str, targets: tuple[str, ...], as_json: bool) -> None:
-    """Sizes, parameters, ranges, and which targets hold CHECKPOINT (a file, or a shipped name)."""
+def command(files: tuple[str, ...], targets: tuple[str, ...], as_json: bool) -> None:
+    """Sizes, parameters, ranges, and which targets hold CHECKPOINT (a file, or a shipped name).
+
+    Or the figures of a calibration A.h5; with B.h5 those of both, side by side.
+    """
+    if all(name.endswith(".h5") for name in files) and len(files) <= 2:
+        _calibrations(files, targets, as_json)
+    elif len(files) == 1:
+        _checkpoint(files[0], targets, as_json)
+    else:
+        raise click.UsageError(
+            f"give one checkpoint, or one or two calibrations (.h5), got {' '.join(files)!r}",
+            click.get_current_context(),
+        )
+
+
+def _calibrations(files: tuple[str, ...], targets: tuple[str, ...], as_json: bool) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Column, Table
+    from rich.text import Text
+
+    from aishw.calibrate.merit import side_by_side
+    from aishw.calibrate.summary import check_line, missing_of, number
+
+    if targets:
+        raise click.UsageError("--target belongs to a checkpoint, not to a calibration", click.get_current_context())
+    held = [calibration for name in files if (calibration := common.load_calibration(name)) is not None]
+    rows = side_by_side(held)
+    if as_json:
+        common.print_json([
+            {"file": name, "made_by": each.made_by, "seed": each.seed, "quick": each.quick,
+             "merits": [common.finite(vars(row[k])) for row in rows if row[k] is not None],
+             "checks": [common.finite({**vars(check), "passed": check.passed}) for check in each.checks],
+             "not_measured": missing_of(each)} for k, (name, each) in enumerate(zip(files, held))
+        ])  # fmt: skip
+        return
+    console = Console(highlight=False)
+    titles = [Column(escape(name), justify="right") for name in files]
+    shown = Table("", "", *titles, "", box=None, header_style="bold", pad_edge=False)
+    group = ""
+    for row in rows:
+        first = next(merit for merit in row if merit is not None)
+        cells = [Text("" if merit is None else number(merit)) for merit in row]
+        shown.add_row("" if first.group == group else Text(first.group), first.name, *cells, first.unit)
+        group = first.group
+    console.print(shown)
+    for name, each in zip(files, held):
+        console.print(Text(f"{name}: made by: {each.made_by}"))
+        missing = missing_of(each)
+        if missing:
+            console.print(Text(f"{name}: not measured: {', '.join(missing)}"))
+        for check in each.checks:
+            if not check.passed:
+                console.print(Text(f"{name}: {check_line(check)}"))
+
+
+def _checkpoint(checkpoint: str, targets: tuple[str, ...], as_json: bool) -> None:
     from aishw.hardware.cards import load_target, target_names
     from aishw.lower.preflight import preflight
 

@@ -11,23 +11,26 @@ from aishw.cli import common
 
 @click.command(name="run")
 @common.run_file_argument
-@click.option("--engine", required=True, help="ode-float, ode-euler, ode, spice-behavioural, spice-transistor.")
+@click.option("--engine", required=True,
+              help="ode-float, ode-euler, ode, macromodel, spice-behavioural, spice-transistor.")  # fmt: skip
 @click.option("--images", default=4, show_default=True, type=common.COUNT, help="Start states of the job.")
 @click.option("--only", metavar="I,J,..", help="Run these images of the job only.")
 @click.option("--seed", default=0, show_default=True, type=common.SEED, help="Of the start states and the noise.")
 @click.option("--noise", is_flag=True, help="With the noise it was trained with, where the engine has it.")
 @click.option("--outside", default="ode", show_default=True, metavar="ENGINE", help="Whose trace drives a window.")
 @common.window_option
+@common.calibration_option("Of the macromodel and of transistor runs, instead of the shipped one.")
 @common.force_option
 @common.json_option
 def command(
     run_file: Path, engine: str, images: int, only: str | None, seed: int, noise: bool, outside: str,
-    windows: tuple[str, ...], force: bool, as_json: bool,
+    windows: tuple[str, ...], calibration: str | None, force: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Carries random start states through the design in RUN.h5."""
     from aishw import store
     from aishw.ais.system import draw_start
     from aishw.atomic import check_output
+    from aishw.calibrate.match import check_calibration
     from aishw.engines.base import Job, sample_times
     from aishw.verify.runner import Runner
 
@@ -38,7 +41,10 @@ def command(
     places = common.parse_windows(windows, design.system)
     rows = _rows(only, images)
     job = Job(draw_start(design.system, images, seed), sample_times(design.system), seed, noise)
-    runner = Runner(run_file, design, job, overwrite=force)
+    tables = common.load_calibration(calibration)
+    if tables is not None:
+        check_calibration(tables, design)
+    runner = Runner(run_file, design, job, overwrite=force, calibration=tables)
     runner.check_new(engine, rows, places)
     common.keep(run_file)
     with common.progress(engine) as tell:

@@ -13,6 +13,7 @@ from aishw.cli import common
 @common.checkpoint_argument
 @common.target_options
 @common.lower_options
+@common.calibration_option("Take scale, reference frequency and macromodel from this calibration.")
 @click.option("--images", default=16, show_default=True, type=common.COUNT, help="Start states on the ODE rungs.")
 @click.option("--behavioural-images", default=2, show_default=True, type=click.IntRange(0),
               help="How many of them the whole array runs in ngspice.")  # fmt: skip
@@ -29,11 +30,12 @@ from aishw.cli import common
 @common.json_option
 def command(
     checkpoint: str, target: str, corner: str | None, temperature: float | None, bits: int, policy: str, strategy: str,
-    clip: str, stretch: float, images: int, behavioural_images: int, seed: int, windows: tuple[str, ...],
-    window_site: str, no_window: bool, window_limit_rad: float | None, image_limit_rad: float | None, out: Path,
-    resume: bool, force: bool, as_json: bool,
+    clip: str, stretch: float, calibration: str | None, images: int, behavioural_images: int, seed: int,
+    windows: tuple[str, ...], window_site: str, no_window: bool, window_limit_rad: float | None,
+    image_limit_rad: float | None, out: Path, resume: bool, force: bool, as_json: bool,
 ) -> int:  # fmt: skip
     """Takes CHECKPOINT down the ladder on a target and writes a report. Exits 1 if a check fell short."""
+    from aishw.calibrate.scale import calibrated
     from aishw.lower.lower import lower
     from aishw.verify.pipeline import Plan, verify
     from aishw.verify.record import comparison_record
@@ -45,11 +47,17 @@ def command(
         images, seed, behavioural_images, chosen, window_site, window_limit_rad=window_limit_rad,
         image_limit_rad=image_limit_rad,
     )  # fmt: skip
-    design = lower(system, card, bits=bits, policy=policy, strategy=strategy, clip=clip, stretch=stretch)
+    tables = common.load_calibration(calibration)
+    if tables is not None:
+        card, tables = calibrated(card, tables, system.topology.fan_in, bits)
+    design = lower(
+        system, card, bits=bits, policy=policy, strategy=strategy, clip=clip, stretch=stretch, calibration=tables
+    )
     common.keep(out / "run.h5")
     with common.stages() as tell:
         done = verify(
-            design, out, plan, command=common.typed_words(), overwrite=force, resume=resume, tell=tell
+            design, out, plan, command=common.typed_words(), overwrite=force, resume=resume, tell=tell,
+            calibration=tables,
         )  # fmt: skip
     if as_json:
         width = system.topology.width

@@ -15,10 +15,10 @@ import numpy as np
 
 from aishw import store
 from aishw.ais.system import System, draw_start
-from aishw.calibrate.shipped import calibration_of
 from aishw.engines.base import Job, Trace, sample_times
 from aishw.engines.window import Window
 from aishw.errors import AishwError, CompareError, StoreError
+from aishw.hardware.calibration import Calibration
 from aishw.lower.design import Design
 from aishw.verify.compare import Comparison, compare
 from aishw.verify.ladder import Rung, Step, Verdict, climb, verdict
@@ -82,12 +82,14 @@ def verify(
     overwrite: bool = False,
     resume: bool = False,
     tell: Tell | None = None,
+    calibration: Calibration | None = None,
 ) -> Outcome:
     """Runs the ladder of `plan` for `design` and writes `out`/run.h5, report.html, report.json and pictures.
 
-    tell: called with a stage's name and the fraction of it that is done. Raises StoreError if `out` may not be written
-    or, with `resume`, holds another design; GridError for a window off the grid; SimulatorError if ngspice fails, in
-    which case the traces so far are in the run file.
+    tell: called with a stage's name and the fraction of it that is done. calibration: instead of the shipped one.
+    Raises StoreError if `out` may not be written or, with `resume`, holds another design; CardError for a calibration
+    of another design; GridError for a window off the grid; SimulatorError if ngspice fails, in which case the traces
+    so far are in the run file.
     """
     system = design.system
     for window in plan.windows or ():
@@ -98,7 +100,7 @@ def verify(
 
         find_simulator()
     run_file = prepare(out, design, overwrite, resume)
-    runner = Runner(run_file, design, job)
+    runner = Runner(run_file, design, job, calibration=calibration)
     steps, growth = _steps(runner, plan, tell or (lambda stage, fraction: None))
     rungs = climb(system, steps)
     judged = verdict(rungs, growth=growth, image_limit_rad=plan.image_limit_rad)
@@ -125,7 +127,7 @@ def _steps(runner: Runner, plan: Plan, tell: Tell) -> tuple[list[Step], Sensitiv
     ]
     growth = sensitivity(runner.exact, runner.job.x0[: min(4, plan.images)])
     outside, above, limit_rad = "ode", "codes", plan.window_limit_rad
-    if calibration_of(runner.design.target, runner.design.system.topology.fan_in) is not None:
+    if runner.tables is not None:
         shows = "measured coupling shape, offsets, pulling"
         steps.append(Step("macromodel", shows, whole("macromodel", everything), above="codes"))
         outside, above, limit_rad = "macromodel", "macromodel", plan.window_limit_rad or CALIBRATED_LIMIT_RAD

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from threading import Event
 
@@ -13,11 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aishw import store
-from aishw.calibrate.shipped import calibration_of, steady_of
+from aishw.calibrate.match import calibration_for, tables_id
+from aishw.calibrate.shipped import calibration_of_design, steady_of
 from aishw.engines.base import Job, Trace
 from aishw.engines.executor import run_all
 from aishw.engines.window import Window
 from aishw.errors import CompareError, StoreError
+from aishw.hardware.calibration import Calibration
 from aishw.lower.design import Design
 
 Tell = Callable[[float], None]
@@ -33,7 +35,8 @@ EXACT_STEP_TAU = 0.02  # RK4; at most 1.1e-4 rad from dop853 on the shipped digi
 class Runner:
     """Runs engines on one design and job and adds their traces to `run_file`.
 
-    overwrite: compute again what the file holds. workers: ngspice processes side by side.
+    overwrite: compute again what the file holds. workers: ngspice processes side by side. calibration: for
+    the macromodel and transistor runs, instead of the shipped one; it must belong to the design.
     """
 
     run_file: Path
@@ -41,6 +44,17 @@ class Runner:
     job: Job
     overwrite: bool = False
     workers: int = max(1, min(4, os.cpu_count() or 1))
+    calibration: Calibration | None = None
+
+    @cached_property
+    def tables(self) -> Calibration | None:
+        """The calibration of the macromodel, under the rates of the design's target; None without one.
+
+        Raises CardError for a given one that belongs to another design.
+        """
+        if self.calibration is not None:
+            return calibration_for(self.calibration, self.design)
+        return calibration_of_design(self.design)
 
     def run(
         self,
@@ -83,6 +97,8 @@ class Runner:
             for trace in store.load_traces(self.run_file, engine)
             if trace.job_id == self.job.id and np.array_equal(trace.sites, sites)
         ]
+        if engine == "macromodel" and self.tables is not None:
+            traces = [trace for trace in traces if trace.settings.get("calibration") == tables_id(self.tables)]
         return [_images(trace, rows) for trace in traces if np.isin(trace.images, rows).any()]
 
     def exact(self, x0: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -118,15 +134,21 @@ class Runner:
         if engine == "macromodel":
             from aishw.engines.macromodel import Macromodel
 
-            calibration = calibration_of(self.design.target, self.design.system.topology.fan_in)
-            if calibration is None:
+            tables = self.tables
+            if tables is None:
                 technology = self.design.target.technology
                 raise CompareError(
-                    f"no tables of target {self.design.target.name!r} at corner {technology.corner}, "
-                    f"{technology.temperature_K - 273.15:g} C are shipped, so it has no macromodel there"
+                    f"no {self.design.bits}-bit tables of target {self.design.target.name!r} at corner "
+                    f"{technology.corner}, {technology.temperature_K - 273.15:g} C are shipped, so it has no "
+                    "macromodel there; `aishw calibrate` makes them, --calibration takes them"
                 )
-            model = Macromodel(calibration)
-            return lambda rows, tell, cancel: model.run(self.design, self.job, tell, rows)
+            model, named = Macromodel(tables), {"calibration": tables_id(tables)}
+
+            def macromodel(rows: list[int], tell: Tell, cancel: Event) -> Trace:
+                trace = model.run(self.design, self.job, tell, rows)
+                return replace(trace, settings={**trace.settings, **named})
+
+            return macromodel
         from aishw.engines.ode import OdeEngine
 
         weights, method = "realised" if engine == "ode" else "float", "euler" if engine == "ode-euler" else "dop853"
@@ -142,7 +164,8 @@ class Runner:
         from aishw.engines.spice_transistor import SpiceTransistor
 
         recorded = self._recorded(outside) if windows else None
-        steady = steady_of(self.design.target, self.design.system.topology.fan_in)
+        given = None if self.calibration is None else self.tables
+        steady = given.steady if given else steady_of(self.design.target, self.design.system.topology.fan_in)
         devices = SpiceTransistor(steady, windows=list(windows) or None, outside=recorded)
         return lambda rows, tell, cancel: devices.run(self.design, self.job, tell, cancel, rows)
 

@@ -48,7 +48,7 @@ def test_version(aishw):
 @pytest.mark.parametrize("arguments, word", [
     (["nosuch"], "nosuch"),
     (["inspect"], "CHECKPOINT"),
-    (["inspect", "a", "b"], "unexpected extra argument"),
+    (["inspect", "a", "b"], "one or two calibrations"),
     (["inspect", "--nosuch", "a"], "--nosuch"),
     (["lower", "a", "--bits", "x", "--target", "t", "-o", "o"], "--bits"),
     (["lower", "a", "--bits", "0", "--target", "t", "-o", "o"], "--bits"),

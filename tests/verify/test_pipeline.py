@@ -121,8 +121,7 @@ def test_with_tables_the_macromodel_is_a_rung_and_drives_the_windows(
         tables[kind] = Table(rates, codes, zero, harmonics, zero, zero)
     tables["coupling"] = replace(tables["coupling"], offset=np.full((2, 15), offset) * (codes != 0))
     calibration = Calibration(load_steady(library.find("calibration", "ring28")), tables)
-    for module in (pipeline, runner):
-        monkeypatch.setattr(module, "calibration_of", lambda *_: calibration)
+    monkeypatch.setattr(runner, "calibration_of_design", lambda *_: calibration)
     done = verify(design, tmp_path / "out", Plan(images=2, behavioural_images=0, windows=(Window(1, 2, 1, 1),)))
     rungs = {rung.name.split()[0]: rung for rung in done.rungs}
     assert list(rungs) == ["equation", "Euler", "codes", "macromodel", "window"]
@@ -136,7 +135,7 @@ def test_with_tables_the_macromodel_is_a_rung_and_drives_the_windows(
 
 
 def test_without_tables_a_macromodel_is_refused(design, tmp_path):
-    with pytest.raises(CompareError, match="no tables of target 'ring28'"):
+    with pytest.raises(CompareError, match="no 3-bit tables of target 'ring28'"):
         Runner(tmp_path / "r.h5", design, Job(np.zeros((1, 16)), np.array([1.0])))._equations("macromodel")
 
 
