@@ -79,10 +79,11 @@ def network(target: Target, seed: int, bits: int = 4, cycles: float = CYCLES) ->
 
 
 def predict(design: Design, calibration: Calibration, x0: NDArray[np.float64]) -> tuple[int, ...]:
-    """The sites that the macromodel calls doubtful before anything else has run."""
-    from aishw.verify.slips import predict_slips
+    """The sites that the macromodel calls doubtful before anything else has run. A step is about half a cycle."""
+    from aishw.verify.slips import forecast_slips
 
-    return tuple(int(site) for site in np.flatnonzero(predict_slips(design, calibration, x0[0]).flags))
+    forecast = forecast_slips(design, calibration, x0, step_tau=1 / (2 * float(design.cycles_per_tau.max())))
+    return tuple(int(site) for site in np.flatnonzero(forecast.flags[0]))
 
 
 def run_heldout(target: Target, calibration: Calibration, seed: int, cycles: float = CYCLES) -> HeldOut:
