@@ -22,6 +22,12 @@ from aishw.lower.design import Design
 __all__ = ["calibration_of", "calibration_of_design", "circuit_id", "steady_of"]
 
 
+def shipped_path(target: Target, fan_in: int) -> Path:
+    """Where a shipped calibration would be: NAME.h5 for the target's own fan-in, NAME_fan4.h5 for a smaller one."""
+    tail = "" if fan_in == target.fan_in else f"_fan{fan_in}"
+    return library.folder("calibration") / f"{target.name}{tail}.h5"
+
+
 def steady_of(
     target: Target,
     fan_in: int = 24,
@@ -39,7 +45,7 @@ def steady_of(
     solver = solver or Solver()
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "aishw"
     kept = cache / f"steady-{circuit_id(target, solver, fan_in)}.h5"
-    shipped = library.folder("calibration") / f"{target.name}.h5"
+    shipped = shipped_path(target, fan_in)
     if shipped.exists() and (steady := load_steady(shipped)).circuit == circuit_id(target, solver, fan_in):
         return steady
     with suppress(StoreError):  # none kept, or one of an older version: measured again
@@ -56,7 +62,7 @@ def calibration_of(target: Target, fan_in: int = 24, solver: Solver | None = Non
     """The shipped tables of `target` at its corner, temperature, fan-in and solver, under its own rates; None if there
     are none.
     """
-    path = library.folder("calibration") / f"{target.name}.h5"
+    path = shipped_path(target, fan_in)
     if not path.exists() or not has_tables(path):
         return None
     calibration = load_calibration(path)
