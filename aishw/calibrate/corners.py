@@ -16,7 +16,7 @@ import numpy as np
 from aishw.calibrate.forced import coupler_lines, forced_currents, shil_lines
 from aishw.calibrate.loaded import Load, load_of
 from aishw.calibrate.projection import TOP, project, series
-from aishw.calibrate.response import node_response
+from aishw.calibrate.response import node_response, suitable_charge
 from aishw.calibrate.sources import BENCH
 from aishw.calibrate.state import SAMPLES, state_under
 from aishw.engines.executor import run_all
@@ -71,7 +71,8 @@ def measure_condition(
     steady, power_W = state_under(target, load_of(first), solver, start=first)
     base = load_of(steady)
     d = TWO_PI * np.arange(DIFFERENCES) / DIFFERENCES
-    gamma, _ = node_response(target, steady, base, "r0", phases=PHASES)
+    charge_C = suitable_charge(target, steady, base)
+    gamma, _ = node_response(target, steady, base, "r0", charge_C=charge_C, phases=PHASES)
     lines = coupler_lines(target.encoding, [-TOP, TOP], DIFFERENCES)
     current = forced_currents(target, steady, "coupling", d, lines).reshape(2, DIFFERENCES, -1)
     both = 1j * series(project(gamma, current, steady.frequency_Hz))[1][:, 0]
@@ -81,7 +82,7 @@ def measure_condition(
     middle = float(rates[rates.size // 2])
     injected = replace(base, shil_code=TOP, shil_rate=middle)
     shifted, _ = state_under(target, injected, start=steady, mark_rad=steady.marks_rad["r0"])
-    gamma, _ = node_response(target, shifted, injected, "r1", phases=PHASES)
+    gamma, _ = node_response(target, shifted, injected, "r1", charge_C=charge_C, phases=PHASES)
     current = forced_currents(target, shifted, "shil", d, shil_lines([TOP], DIFFERENCES), rate=middle)
     shil = complex(series(project(gamma, current, shifted.frequency_Hz))[1][0])
     return steady.frequency_Hz, abs(coupling), float(np.angle(coupling)), abs(shil), power_W

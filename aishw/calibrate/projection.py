@@ -37,7 +37,7 @@ TOP = 7
 # Currents of merged cells on a held node are linear in their units, so codes between these follow exactly.
 MERGED_CODES = np.array([-7, -1, 0, 7])
 SHIL_CODES = (2, 4, 7)
-OWN_PHASES = 16  # of the response in a state of its own: 0.4 % of the gain
+OWN_PHASES = 24  # of the response in a state of its own
 FINE = Solver("trap", 800, 1e-3, 50.0)  # resolves the taps' edges: T/1600 moves no angle by more than 0.2 degree
 
 
@@ -105,7 +105,7 @@ def _coupling_points(
     if own_state:
         load = replace(load_of(steady), rate=rate)
         state, _ = state_under(target, load, start=steady, mark_rad=steady.marks_rad["r0"])
-        gamma, gamma_error = node_response(target, state, load, "r0", phases=OWN_PHASES)
+        gamma, gamma_error = node_response(target, state, load, "r0", charge_C=response.charge_C, phases=OWN_PHASES)
         steady = replace(steady, waves={**steady.waves, "r0": state.waves["r0"]})  # the taps hardly change
     d = TWO_PI * np.arange(DIFFERENCES) / DIFFERENCES
     held = MERGED_CODES if cells == "merged" else codes
@@ -127,7 +127,7 @@ def _shil_point(
     if free_Hz:
         load = replace(load_of(steady), shil_code=code, shil_rate=rate)
         state, _ = state_under(target, load, start=steady, mark_rad=steady.marks_rad["r0"])
-        gamma, gamma_error = node_response(target, state, load, "r1", phases=OWN_PHASES)
+        gamma, gamma_error = node_response(target, state, load, "r1", charge_C=response.charge_C, phases=OWN_PHASES)
         steady = replace(steady, waves={**steady.waves, "r1": state.waves["r1"]})
     d = TWO_PI * np.arange(DIFFERENCES) / DIFFERENCES
     lines = shil_lines([code], d.size)

@@ -32,7 +32,8 @@ SPACING = 4  # cycles from pulse to pulse
 SETTLE_CYCLES = 1.3  # what a pulse does beside the phase jump is gone by then
 LEAD_CYCLES = 6
 WIDTH = 0.02  # of a period, foot of the triangular pulse
-CHARGE_C = 4e-15  # jumps up to 0.04 rad on `ring28`; 3 to 12 fC agree in gain within 0.3 %, in angle within 0.5 degree
+PROBE_C, PROBES = 4e-15, 3  # charge and phases of the run that finds the charge
+JUMP_RAD = 0.03  # rms; 0.02 to 0.09 agree in gain within 0.3 %, in angle within 0.5 degree (`ring28`, 3 to 12 fC)
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,22 +47,33 @@ class Jumps:
 
 
 def measure_response(
-    target: Target, steady: SteadyState, *, workers: int = 2, charge_C: float = CHARGE_C, phases: int = PHASES
+    target: Target, steady: SteadyState, *, workers: int = 2, charge_C: float | None = None, phases: int = PHASES
 ) -> PhaseResponse:
-    """Gamma at r0 and r1 at `phases` even phases from 0, under the load of the steady state."""
+    """Gamma at r0 and r1 at `phases` even phases from 0, under the load of the steady state.
+
+    charge_C: of one pulse (None: what moves the phase by JUMP_RAD).
+    """
+    charge_C = charge_C or suitable_charge(target, steady, load_of(steady))
     run = partial(node_response, target, steady, load_of(steady), charge_C=charge_C, phases=phases)
     (r0, error0), (r1, error1) = run_all([partial(run, node) for node in ("r0", "r1")], workers)
     return PhaseResponse(charge_C, TWO_PI * np.arange(phases) / phases, r0, r1, max(error0, error1))
 
 
 def node_response(
-    target: Target, steady: SteadyState, load: Load, node: str, *, charge_C: float = CHARGE_C, phases: int = PHASES,
+    target: Target, steady: SteadyState, load: Load, node: str, *, charge_C: float, phases: int = PHASES,
     solver: Solver = BENCH,
 ) -> tuple[NDArray[np.float64], float]:  # fmt: skip
     """Gamma (M,) rad per C at one node, and the standard error of one value. steady: what the run starts from."""
     jumps = pulse_run(target, steady, load, node, charge_C, phases, solver)
     grid = TWO_PI * np.arange(phases) / phases
     return response_of(jumps, charge_C, grid, min(HARMONICS, phases * 3 // 8))
+
+
+def suitable_charge(target: Target, steady: SteadyState, load: Load, solver: Solver = BENCH) -> float:
+    """The charge (C) whose pulses on r0 move the phase by JUMP_RAD, rms over a few phases."""
+    jumps = pulse_run(target, steady, load, "r0", PROBE_C, PROBES, solver).jump_rad
+    moved = float(np.sqrt(np.mean(((jumps[0::2] - jumps[1::2]) / 2) ** 2)))
+    return PROBE_C * min(max(JUMP_RAD / moved, 0.05), 50.0)
 
 
 def pulse_run(
