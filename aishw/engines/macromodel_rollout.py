@@ -79,7 +79,7 @@ def rollout_macromodel(
             inside, cycles = leg.segment, float(design.cycles_per_tau[leg.segment])
             circuit = segment_circuit(design, calibration, inside, x, off, gain)
             plain = circuit.drift(path, (codes["coupling"][inside], codes["reference"][inside], codes["shil"][inside]))
-            drift = plain if each is None else _detuned(plain, cycles * each)
+            drift = plain if each is None else detuned_drift(plain, cycles * each)
         steps = int(np.ceil(leg.length_tau / step_tau - 1e-6))
         for _ in range(steps):
             h = leg.length_tau / steps
@@ -118,7 +118,8 @@ def carriers(design: Design, parameters: Parameters | None, like: Tensor) -> dic
     return codes
 
 
-def _detuned(plain: Drift, off: Tensor) -> Drift:
+def detuned_drift(plain: Drift, off: Tensor) -> Drift:
+    """`plain` with rates (N, B) of every site and start added, rad per tau."""
     return lambda x: plain(x) + off
 
 

@@ -115,7 +115,7 @@ def base(table: Table, rate: Floats) -> Floats:
     """(N,) rad per cycle that the PEs run faster than the steady state because all their couplers have this bias."""
     zero = int(np.flatnonzero(table.codes == 0)[0])
     measured = table.offset[:, zero] - table.offset[-1, zero]
-    inside = np.interp(np.log(rate), np.log(table.rate), measured)
+    inside = np.interp(np.log(np.maximum(rate, table.rate[0])), np.log(table.rate), measured)
     return np.asarray(inside, dtype=np.float64)
 
 

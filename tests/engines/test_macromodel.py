@@ -11,8 +11,9 @@ from test_deck_transistor import STEADY, design
 from aishw.engines.base import Job, sample_times
 from aishw.engines.macromodel import Macromodel
 from aishw.engines.ode import OdeEngine
-from aishw.errors import CardError
+from aishw.errors import CardError, ModelError
 from aishw.hardware.calibration import HARMONICS, Calibration, Table
+from aishw.hardware.findings import NoiseFinding
 from aishw.lower.circuit import look_up
 from aishw.lower.design import Design
 
@@ -93,3 +94,74 @@ def test_tables_follow_the_bias_and_refuse_above_it() -> None:
     offset, harmonics = look_up(t, np.array([0.01, 0.04]), np.array([-7, 7], dtype=np.int8))
     assert harmonics[:, 0] == pytest.approx([0.01j, -0.04j])
     assert offset.tolist() == [0, 0]
+
+
+def idle(segments: int = 2) -> Design:
+    d = design(4, segments=segments)
+    return replace(d, codes={kind: np.zeros_like(code) for kind, code in d.codes.items()})
+
+
+def test_noise_spreads_idle_phases_by_the_calibrations_diffusion() -> None:
+    """Thermal and flicker, 4e-4 rad^2 per cycle in all, over all cycles: 8,000 draws, 1.6 % standard error."""
+    d = idle()
+    noise = NoiseFinding(3e-4, 1e-4, {}, 0.0, 0.0, 0.0, 0.0)
+    asked = Job(np.zeros((400, 20)), sample_times(d.system, 1), seed=3, noise=True)
+    trace = Macromodel(replace(ideal(d), noise=noise)).run(d, asked)
+    assert trace.state[:, 0].max() == 0
+    for at, cycles in enumerate(np.cumsum(d.cycles_per_tau * d.system.duration_tau), start=1):
+        assert trace.state[:, at].var() == pytest.approx(4e-4 * cycles, rel=0.07)
+    explicit = Macromodel(ideal(d), diffusion=4e-4).run(d, asked)
+    assert np.array_equal(explicit.state, trace.state)
+    assert trace.settings["diffusion"] == pytest.approx(4e-4)
+
+
+def test_noise_follows_the_seed_and_an_image_sees_the_same_alone() -> None:
+    d = design(3)
+    asked = replace(job(d), seed=3, noise=True)
+    engine = Macromodel(ideal(d), diffusion=1e-5)
+    first, again = engine.run(d, asked), engine.run(d, asked)
+    assert np.array_equal(first.state, again.state)
+    assert not np.array_equal(first.state, engine.run(d, replace(asked, seed=4)).state)
+    assert engine.run(d, asked, images=[1]).state[0] == pytest.approx(first.state[1], abs=1e-9)
+
+
+def test_without_diffusion_the_noisy_scheme_is_the_solver() -> None:
+    d = design(3)
+    exact = Macromodel(ideal(d)).run(d, job(d))
+    fixed = Macromodel(ideal(d), diffusion=0.0).run(d, replace(job(d), noise=True))
+    assert np.abs(fixed.state - exact.state).max() < 1e-4
+
+
+def test_noise_without_figures_is_refused() -> None:
+    d = design(3)
+    with pytest.raises(ModelError, match="no noise figures"):
+        Macromodel(ideal(d)).run(d, replace(job(d), noise=True))
+    with pytest.raises(ModelError, match="0 or more"):
+        Macromodel(ideal(d), diffusion=-1.0).run(d, replace(job(d), noise=True))
+
+
+def test_a_gain_error_scales_what_its_couplers_code_does() -> None:
+    """With an ideal table, one coupler 10 % too strong is a coupling 10 % larger; its part at code 0 stays."""
+    d = design(3, segments=1)
+    gain, strongest = np.zeros(d.system.topology.edges.shape[1]), int(np.abs(d.codes["coupling"][0]).argmax())
+    gain[strongest] = 0.1
+    (i, j), state = d.system.topology.edges[:, strongest], np.random.default_rng(1).normal(0, 1, 20)
+    plain = Macromodel(ideal(d)).slope(d, 0, 1)(0.0, state)
+    changed = Macromodel(ideal(d), gain_error=gain).slope(d, 0, 1)(0.0, state)
+    expected = 0.1 * d.values("coupling")[0, strongest] * np.sin(state[i] - state[j])
+    assert abs(expected) > 0.01
+    assert (changed - plain)[i] == pytest.approx(expected, rel=1e-6)
+    assert np.abs(np.delete(changed - plain, i)).max() < 1e-12
+    tables = dict(ideal(d).tables)
+    tables["coupling"] = replace(tables["coupling"], harmonics=np.full((2, 15, HARMONICS), 0.01 + 0j))
+    constant = Calibration(STEADY, tables)
+    same = [Macromodel(constant, gain_error=g).slope(d, 0, 1)(0.0, state) for g in (None, gain)]
+    assert same[0] == pytest.approx(same[1], abs=1e-12)
+
+
+def test_errors_of_another_size_are_refused() -> None:
+    d = design(3)
+    with pytest.raises(ModelError, match=r"detuning is \(3,\), expected one finite number for each of 20 sites"):
+        Macromodel(ideal(d), detuning=np.zeros(3)).run(d, job(d))
+    with pytest.raises(ModelError, match="for each of 160 edges"):
+        Macromodel(ideal(d), gain_error=np.zeros(3)).run(d, job(d))
