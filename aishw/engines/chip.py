@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from aishw.engines import deck_rails, deck_replay
 from aishw.engines import deck_transistor as deck
 from aishw.engines.base import Trace
-from aishw.engines.start import held_voltages, pe_voltages
+from aishw.engines.start import bank_voltages, held_voltages, pe_voltages
 from aishw.engines.window import Window, outside_sites, phase_polynomials
 from aishw.errors import CompareError
 from aishw.hardware.cells import cell_text, model_text
@@ -63,6 +63,7 @@ def transistor_deck(
     volts = held_voltages(body, {**taps, "ck": clock}, phases, steady.shil_phase_rad)
     volts |= {"vdd": technology.supply_V, "vm": design.target.circuit["shil_low_V"]}
     volts |= pe_voltages(sites, steady, np.asarray(x0, dtype=np.float64))
+    volts |= bank_voltages(body, technology.supply_V)
     start = deck_replay.start_lines(volts)
     kind = "chip" if window is None else "window"
     shown = "all" if save == "all" else " ".join(f"v(r0_{i})" for i in sites) + " i(vdd)"

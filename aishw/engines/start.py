@@ -5,7 +5,7 @@ ended.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import takewhile
 
 import numpy as np
@@ -83,6 +83,15 @@ def held_voltages(
     for name, half in (("ck", 0.0), ("ckb", np.pi)):
         volts[name] = _at(waves["ck"], clock_rad + half)
     return volts
+
+
+def bank_voltages(lines: Iterable[str], supply_V: float) -> dict[str, float]:
+    """The read nodes of latch banks whose bit is 1 in the first chunk, at time zero.
+
+    Its latch is selected from the start: a read node at 0 V would take the charge of the latch and flip it (measured:
+    every 1 of the first chunk read as 0).
+    """
+    return {f"{line.split(' ', 1)[0]}.a": supply_V for line in lines if " bank v0=1" in line}
 
 
 def _at(wave: NDArray[np.float64], phase_rad: float) -> float:

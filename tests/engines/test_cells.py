@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from aishw.engines.deck_replay import start_lines
 from aishw.engines.deck_transistor import fixed_coupler
 from aishw.engines.ngspice import run_deck
 from aishw.engines.rawfile import Raw
+from aishw.engines.start import bank_voltages
 from aishw.hardware.cards import load_target
 from aishw.hardware.cells import cell_text, fixed_units, model_text
 from aishw.hardware.target import Target
@@ -33,17 +35,19 @@ def test_bias_ladder_gives_its_code(code: int) -> None:
     assert raw["v(v)"][-1] == pytest.approx(0.9 * code / 1024, abs=0.9 / 1024)
 
 
-def test_bank_hands_out_what_was_written_in_each_chunk() -> None:
-    """Bit 0 in chunk 0, 1 in chunk 1."""
+@pytest.mark.parametrize("bits", [(0, 1), (1, 0), (1, 1)])
+def test_bank_hands_out_what_was_written_in_each_chunk(bits: tuple[int, int]) -> None:
+    """Chunk 0 is selected at time zero, where a deck starts its rails and its banks' read nodes."""
+    bank = f"xk y yb s0 t0 s1 t1 vdd bank v0={bits[0]} v1={bits[1]}"
     body = (
         "vs0 s0 0 pwl(0 0.9 5e-9 0.9 5.2e-9 0)\nvt0 t0 0 pwl(0 0 5e-9 0 5.2e-9 0.9)\n"
         "vs1 s1 0 pwl(0 0 5e-9 0 5.2e-9 0.9)\nvt1 t1 0 pwl(0 0.9 5e-9 0.9 5.2e-9 0)\n"
-        "xk y yb s0 t0 s1 t1 vdd bank v0=0 v1=1"
     )
-    raw = run(body, "20p 10n")
-    early, late = np.interp([4e-9, 9e-9], raw.time_s, raw["v(y)"])
-    assert early < 0.02 and late > 0.88
-    assert np.interp(9e-9, raw.time_s, raw["v(yb)"]) < 0.02
+    start = {"vdd": 0.9, "s0": 0.9, "t1": 0.9} | bank_voltages([bank], 0.9)
+    raw = run("\n".join([body + bank, *start_lines(start)]), "20p 10n")
+    at = [4e-9, 9e-9]
+    assert np.interp(at, raw.time_s, raw["v(y)"]) == pytest.approx([0.9 * bit for bit in bits], abs=0.02)
+    assert np.interp(at, raw.time_s, raw["v(yb)"]) == pytest.approx([0.9 * (1 - bit) for bit in bits], abs=0.02)
 
 
 @pytest.mark.parametrize("phase", [-1.2, -0.4, 0.5, 1.2])
