@@ -37,21 +37,20 @@ def forced_currents(
     *,
     rate: float | None = None,
     text: str = "",
-    edge_steps: int | None = None,
     solver: Solver = BENCH,
 ) -> NDArray[np.float64]:
     """(X, SAMPLES) A into the node over the PE's phase from 0, for each of the X `injections`.
 
     An injection is its instance lines, with the output on `y`; taps (p_<d>, n_<d>) or clocks (ck_<d>, ckb_<d>) stand
     for the phase difference differences_rad[d]: s_i - s_j for a coupler, 2 s_i for SHIL. rate: sets the bias (None: the
-    strongest). text: further subcircuits. edge_steps: smoothing of the taps, see `deck_replay.smoothed`.
+    strongest). text: further subcircuits.
     """
     f, vdd, circuit = steady.frequency_Hz, target.technology.supply_V, target.circuit
     lines, volts = bias_sources(target, kind, rate)
     sources, held = (
         clock_sources(target, differences_rad, f, steady.shil_phase_rad)
         if kind == "shil"
-        else tap_sources(steady.waves, -differences_rad, f, edge_steps)
+        else tap_sources(steady.waves, -differences_rad, f)
     )
     node = NODE[kind]
     wave = band_limited(steady.waves[node])

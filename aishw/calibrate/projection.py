@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from aishw.calibrate.forced import coupler_lines, forced_currents, shil_lines
 from aishw.calibrate.loaded import load_of
 from aishw.calibrate.response import node_response
+from aishw.calibrate.sources import BENCH
 from aishw.calibrate.state import state_under
-from aishw.engines.deck_replay import REPLAY_STEPS
 from aishw.engines.executor import run_all
 from aishw.errors import CardError
 from aishw.hardware.calibration import HARMONICS, Table
@@ -32,13 +32,15 @@ from aishw.hardware.steady import SteadyState
 from aishw.hardware.target import Target
 from aishw.units import TWO_PI
 
-DIFFERENCES = 16  # values of D: twice HARMONICS and more, so that what folds back lies above the tenth harmonic
+# Values of D: twice HARMONICS and more, so that what folds back lies above the tenth harmonic. All codes of full cells
+# are thousands of transistors: fewer values, and the bench's coarser steps.
+DIFFERENCES, FULL_DIFFERENCES = 16, 12
 TOP = 7
 # Currents of merged cells on a held node are linear in their units, so codes between these follow exactly.
 MERGED_CODES = np.array([-7, -1, 0, 7])
 SHIL_CODES = (2, 4, 7)
 OWN_PHASES = 24  # of the response in a state of its own
-FINE = Solver("trap", 800, 1e-3, 50.0)  # resolves the taps' edges: T/1600 moves no angle by more than 0.2 degree
+FINE = Solver("trap", 600, 1e-4, 50.0)
 
 
 def predict_table(
@@ -107,12 +109,13 @@ def _coupling_points(
         state, _ = state_under(target, load, start=steady, mark_rad=steady.marks_rad["r0"])
         gamma, gamma_error = node_response(target, state, load, "r0", charge_C=response.charge_C, phases=OWN_PHASES)
         steady = replace(steady, waves={**steady.waves, "r0": state.waves["r0"]})  # the taps hardly change
-    d = TWO_PI * np.arange(DIFFERENCES) / DIFFERENCES
-    held = MERGED_CODES if cells == "merged" else codes
+    merged = cells == "merged"
+    held = MERGED_CODES if merged else codes
+    d = even(DIFFERENCES if merged else FULL_DIFFERENCES)
     lines = coupler_lines(target.encoding, held.tolist(), d.size, cells)
-    current = forced_currents(
-        target, steady, "coupling", d, lines, rate=rate, edge_steps=REPLAY_STEPS, solver=FINE
-    ).reshape(held.size, d.size, -1)
+    solver = FINE if merged else BENCH
+    current = forced_currents(target, steady, "coupling", d, lines, rate=rate, solver=solver)
+    current = current.reshape(held.size, d.size, -1)
     current = between(held, current, codes)
     offset, harmonics = series(project(gamma, current, steady.frequency_Hz))
     error = current_error(current, gamma_error, gamma.size, steady.frequency_Hz)
@@ -129,7 +132,7 @@ def _shil_point(
         state, _ = state_under(target, load, start=steady, mark_rad=steady.marks_rad["r0"])
         gamma, gamma_error = node_response(target, state, load, "r1", charge_C=response.charge_C, phases=OWN_PHASES)
         steady = replace(steady, waves={**steady.waves, "r1": state.waves["r1"]})
-    d = TWO_PI * np.arange(DIFFERENCES) / DIFFERENCES
+    d = even(DIFFERENCES)
     lines = shil_lines([code], d.size)
     current = forced_currents(target, steady, "shil", d, lines, rate=rate, solver=FINE)[None]
     offset, harmonics = series(project(gamma, current, steady.frequency_Hz))
@@ -149,6 +152,11 @@ def all_shil_codes(measured: NDArray[np.int64], points: Sequence[Points], codes:
     z = np.stack([np.interp(size, known, h.real) + 1j * np.interp(size, known, h.imag) for h in harmonics.T], axis=1)
     flip = np.where(codes[:, None] < 0, (-1.0) ** np.arange(1, HARMONICS + 1), 1.0)
     return np.interp(size, known, offset), z * flip, np.interp(size, known, error)
+
+
+def even(count: int) -> NDArray[np.float64]:
+    """`count` even phases from 0."""
+    return TWO_PI * np.arange(count) / count
 
 
 def between(held: NDArray[np.int64], current: NDArray[np.float64], codes: NDArray[np.int64]) -> NDArray[np.float64]:

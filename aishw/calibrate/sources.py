@@ -14,10 +14,8 @@ from aishw.units import TWO_PI
 from aishw.units import spice_number as number
 
 BITS = 4
-# Tap edges averaged twice over T/50 and nearly fixed steps: the drift over 16 cycles scatters by 4e-5 rad (gear T/100,
-# reltol 1e-5 with sharp edges: 6e-4) at 47 ms a cycle. The frequency stands 4e-4 above that solver's; T/400 adds 6e-5.
-EDGE_STEPS = 50
-BENCH = Solver("trap", 200, 1e-3, 50.0)
+# Nearly fixed steps, finer than a window's, for responses and currents are small differences.
+BENCH = Solver("trap", 200, 1e-4, 50.0)
 
 
 def source_phases(groups: int) -> NDArray[np.float64]:
@@ -28,12 +26,11 @@ def tap_sources(
     waves: Mapping[str, NDArray[np.float64]],
     phases_rad: NDArray[np.float64],
     frequency_Hz: float,
-    edge_steps: int | None = None,
 ) -> tuple[list[str], dict[str, float]]:
     """Sources of the tap pairs p_<k>, n_<k> at fixed phases, and the voltages they hold at time zero."""
     lines, volts = [], {}
     for tap in "pn":
-        wave = deck_replay.smoothed(waves[tap], edge_steps or EDGE_STEPS)
+        wave = deck_replay.smoothed(waves[tap])
         table = deck_replay.wave_table(wave)
         for k, phase in enumerate(phases_rad.tolist()):
             turns = (phase / TWO_PI) % 1.0
