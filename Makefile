@@ -1,6 +1,6 @@
 # make demo and make test need git, make and python3 (3.11 or later); tools/setup brings the rest.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test slow lint bench clean
+.PHONY: help setup demo test slow lint bench calibrate clean
 READY := .venv/.ready
 export OMP_NUM_THREADS ?= 1
 
@@ -9,6 +9,7 @@ help:
 	@echo "make test    the test suite (make slow: the minutes-long tests)"
 	@echo "make lint    ruff and mypy"
 	@echo "make bench   the measured figures of the README"
+	@echo "make calibrate  measure ring28 afresh into runs/ and hold it against the shipped calibration (an hour)"
 	@echo "make clean   remove report/, runs/ and caches; .venv stays"
 
 $(READY): tools/setup pyproject.toml constraints.txt
@@ -31,6 +32,12 @@ lint: $(READY)
 
 bench: $(READY)
 	@for script in bench/*.py; do echo "== $$script"; .venv/bin/python $$script || exit 1; done
+
+# Exits 0 if the fresh file agrees with the shipped one within their error bars, whether or not a check fell short.
+calibrate: $(READY)
+	@mkdir -p runs
+	@.venv/bin/aishw calibrate ring28 --force -o runs/ring28.h5 || test $$? -eq 1
+	@.venv/bin/aishw inspect calibration/ring28.h5 runs/ring28.h5 --agree
 
 clean:
 	rm -rf report runs build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -113,10 +113,13 @@ def calibration_option(help: str) -> Callable[..., Any]:
     return click.option("--calibration", metavar="FILE", help=help)
 
 
-def load_calibration(name: str | None) -> Calibration | None:
-    """The calibration of a file, or a shipped one by its bare name; None for None."""
-    if name is None:
-        return None
+def given_calibration(name: str | None) -> Calibration | None:
+    """The calibration of the option --calibration, if it was given."""
+    return None if name is None else load_calibration(name)
+
+
+def load_calibration(name: str) -> Calibration:
+    """The calibration of a file, or a shipped one by its bare name."""
     from aishw import library
     from aishw.calibrate.calibration_file import load_calibration as load
 

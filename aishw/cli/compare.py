@@ -34,7 +34,7 @@ def command(
     from aishw.verify.record import comparison_record
 
     design, traces = store.load_design(run_file), store.load_traces(run_file)
-    tables = common.load_calibration(calibration)
+    tables = common.given_calibration(calibration)
     if tables is not None:
         check_calibration(tables, design)
         check_traces(tables, [trace for trace in traces if trace.engine in (reference, candidate)])

@@ -15,24 +15,43 @@ if TYPE_CHECKING:
 @click.command(name="inspect")
 @click.argument("files", metavar="CHECKPOINT | A.h5 [B.h5]", nargs=-1, required=True)
 @click.option("--target", "targets", multiple=True, metavar="NAME", help="Ask these targets only; may be repeated.")
+@click.option("--agree", is_flag=True, help="Exit 1 unless A.h5 and B.h5 agree within their error bars.")
 @common.json_option
-def command(files: tuple[str, ...], targets: tuple[str, ...], as_json: bool) -> None:
+def command(files: tuple[str, ...], targets: tuple[str, ...], agree: bool, as_json: bool) -> int:
     """Sizes, parameters, ranges, and which targets hold CHECKPOINT (a file, or a shipped name).
 
     Or the figures of a calibration A.h5; with B.h5 those of both, side by side.
     """
-    if all(name.endswith(".h5") for name in files) and len(files) <= 2:
-        _calibrations(files, targets, as_json)
-    elif len(files) == 1:
-        _checkpoint(files[0], targets, as_json)
+    calibrations = all(name.endswith(".h5") for name in files)
+    if len(files) > 1 + calibrations:
+        wrong = f"give one checkpoint, or one or two calibrations (.h5), got {' '.join(files)!r}"
+    elif agree and not (calibrations and len(files) == 2):
+        wrong = "--agree belongs to two calibrations (.h5)"
+    elif targets and calibrations:
+        wrong = "--target belongs to a checkpoint, not to a calibration"
+    elif agree:
+        return _agree(files, as_json)
     else:
-        raise click.UsageError(
-            f"give one checkpoint, or one or two calibrations (.h5), got {' '.join(files)!r}",
-            click.get_current_context(),
-        )
+        _calibrations(files, as_json) if calibrations else _checkpoint(files[0], targets, as_json)
+        return 0
+    raise click.UsageError(wrong, click.get_current_context())
 
 
-def _calibrations(files: tuple[str, ...], targets: tuple[str, ...], as_json: bool) -> None:
+def _agree(files: tuple[str, ...], as_json: bool) -> int:
+    from aishw.calibrate.agree import agreement
+    from aishw.calibrate.summary import check_line
+
+    first, second = (common.load_calibration(name) for name in files)
+    checks = agreement(first, second)
+    if as_json:
+        common.print_json([common.finite({**vars(check), "passed": check.passed}) for check in checks])
+    else:
+        for check in checks:
+            click.echo(check_line(check))
+    return 0 if all(check.passed for check in checks) else 1
+
+
+def _calibrations(files: tuple[str, ...], as_json: bool) -> None:
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Column, Table
@@ -41,9 +60,7 @@ def _calibrations(files: tuple[str, ...], targets: tuple[str, ...], as_json: boo
     from aishw.calibrate.merit import side_by_side
     from aishw.calibrate.summary import check_line, missing_of, number
 
-    if targets:
-        raise click.UsageError("--target belongs to a checkpoint, not to a calibration", click.get_current_context())
-    held = [calibration for name in files if (calibration := common.load_calibration(name)) is not None]
+    held = [common.load_calibration(name) for name in files]
     rows = side_by_side(held)
     if as_json:
         common.print_json([

@@ -34,7 +34,7 @@ def command(
 
     check_output(out, force)
     system = common.load_system(checkpoint)
-    card, tables = common.load_target(target, corner, temperature), common.load_calibration(calibration)
+    card, tables = common.load_target(target, corner, temperature), common.given_calibration(calibration)
     if tables is not None:
         card, tables = calibrated(card, tables, system.topology.fan_in, bits)
     design = lower(

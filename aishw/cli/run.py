@@ -41,7 +41,7 @@ def command(
     places = common.parse_windows(windows, design.system)
     rows = _rows(only, images)
     job = Job(draw_start(design.system, images, seed), sample_times(design.system), seed, noise)
-    tables = common.load_calibration(calibration)
+    tables = common.given_calibration(calibration)
     if tables is not None:
         check_calibration(tables, design)
     runner = Runner(run_file, design, job, overwrite=force, calibration=tables)

@@ -47,7 +47,7 @@ def command(
         images, seed, behavioural_images, chosen, window_site, window_limit_rad=window_limit_rad,
         image_limit_rad=image_limit_rad,
     )  # fmt: skip
-    tables = common.load_calibration(calibration)
+    tables = common.given_calibration(calibration)
     if tables is not None:
         card, tables = calibrated(card, tables, system.topology.fan_in, bits)
     design = lower(

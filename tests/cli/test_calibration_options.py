@@ -25,7 +25,7 @@ def here(tmp_path, monkeypatch):
     fitting = tables_only(RING28, fan_in=4)
     save_calibration(Path("fits.h5"), fitting)
     table = fitting.tables["coupling"]
-    other = replace(fitting, tables={**fitting.tables, "coupling": replace(table, offset=1.01 * table.offset)})
+    other = replace(fitting, tables={**fitting.tables, "coupling": replace(table, offset=1.2 * table.offset)})
     save_calibration(Path("other.h5"), other)
     save_calibration(Path("fan24.h5"), tables_only(RING28))
     hot = replace(fitting, steady=steady_of_card(load_target("ring28", temperature_C=85), 4))
@@ -129,3 +129,14 @@ def test_inspect_refuses_what_does_not_belong_together(here, lowered, aishw):
     aishw("inspect").one_line("aishw inspect --help")
     Path("broken.h5").write_bytes(Path("fits.h5").read_bytes()[:5000])
     aishw("inspect", "broken.h5").one_line("broken.h5 cannot be read as a calibration")
+
+
+def test_inspect_agree_holds_two_files_against_each_other(here, aishw):
+    held = aishw("inspect", "fits.h5", "fits.h5", "--agree")
+    assert held.code == 0 and held.out.count("held:") == 5
+    short = aishw("inspect", "fits.h5", "other.h5", "--agree", "--json")
+    failed = [check["name"] for check in json.loads(short.out) if not check["passed"]]
+    assert short.code == 1 and failed == ["coupling offsets of both"]
+    aishw("inspect", "fits.h5", "fan24.h5", "--agree").one_line("different circuits", "--agree")
+    aishw("inspect", "fits.h5", "--agree").one_line("--agree belongs to two calibrations")
+    aishw("inspect", "tiny.pt", "--agree").one_line("--agree belongs to two calibrations")
