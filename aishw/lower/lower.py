@@ -29,7 +29,7 @@ Scales = dict[str, NDArray[np.float64]]
 
 # `Injection.bias_for` extrapolates down to this fraction of its table's weakest rate: a bias cannot ask for less.
 _WEAKEST = 1e-2
-_STARTS = 32  # start states behind a reference's shift
+_STARTS = 32  # behind a reference's shift: other draws move the digits checkpoint's by 3e-5 of 7e-3 rad per cycle
 _LONGEST = 100.0  # 0.05 rad per cycle becomes 5e-4, where a bias is far below its table
 
 

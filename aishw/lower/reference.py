@@ -5,7 +5,9 @@ frequency. A reference that turns with them,
 
     f_reference = f0 (1 + shift / 2 pi),    shift = mean over sites, starts and cycles of (circuit - ideal) drift,
 
-leaves each PE's own difference. The mean runs along trajectories of the realised equation.
+leaves each PE's own difference. The mean runs along trajectories of the realised equation; along the circuit's own, it
+differs by 0.6 %, and no image can tell (digits, 4 bit: Frechet distance of the pixels 2.50 untouched, 1.01 with this
+shift, 1.01 with the circuit's own, 0.28 for the equation; n = 1000).
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from aishw.hardware.calibration import HARMONICS, Calibration
 from aishw.lower.circuit import ideal, injected
 from aishw.lower.design import Design
 
-_POINTS = 10  # midpoints in a segment; 20 moved the shift of the digits checkpoint by less than 1e-6 rad per cycle
+_POINTS = 10  # midpoints in a segment; 20 move the shift of the digits checkpoint by 2e-6 rad per cycle
 
 
 def common_drift(design: Design, calibration: Calibration, x0: NDArray[np.float64]) -> float:

@@ -6,6 +6,7 @@ from aishw.verify.ladder import Part, Rung, Step, Verdict, climb, verdict
 from aishw.verify.record import EnergyLine, Report, comparison_record, record
 from aishw.verify.report import check_folder, write_report
 from aishw.verify.sensitivity import Sensitivity, sensitivity
+from aishw.verify.slips import SlipForecast, forecast_slips
 
 __all__ = [
     "Comparison",
@@ -15,12 +16,14 @@ __all__ = [
     "Rung",
     "Sensitivity",
     "Slip",
+    "SlipForecast",
     "Step",
     "Verdict",
     "check_folder",
     "climb",
     "compare",
     "comparison_record",
+    "forecast_slips",
     "image",
     "psnr",
     "record",

@@ -50,7 +50,7 @@ def starts(d: Design, batch: int = 3) -> torch.Tensor:
 
 def loss(d: Design, cal: Calibration, x0: torch.Tensor, p: Parameters | None = None, **options) -> torch.Tensor:
     end = rollout_macromodel(d, cal, x0, p, **options)
-    return (end * torch.linspace(-1, 1, end.numel(), dtype=end.dtype).reshape(end.shape)).sum()
+    return (end * torch.linspace(-1, 1, end.numel(), dtype=end.dtype, device=end.device).reshape(end.shape)).sum()
 
 
 def weights(system: System, dtype: torch.dtype = torch.float64) -> Parameters:
@@ -98,6 +98,20 @@ def test_both_paths_have_the_same_numbers_and_gradients() -> None:
     for one, other in zip(*found, strict=True):
         assert one.abs().max() > 0
         assert torch.allclose(one, other, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+def test_a_gpu_has_the_same_numbers_and_gradients() -> None:
+    d = design(6)
+    found = []
+    for device in ("cpu", "cuda"):
+        p = Parameters.of(d.system, torch.float64, device)
+        for value in p.trainable.values():
+            value.requires_grad_()
+        out = loss(d, rough(), starts(d).to(device), p)
+        found.append([out.cpu(), *(g.cpu() for g in torch.autograd.grad(out, list(p.trainable.values())))])
+    for one, other in zip(*found, strict=True):
+        assert torch.allclose(one, other, rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
