@@ -1,4 +1,7 @@
-"""The checks of a calibration: numbers found two ways, and promises that a circuit makes. A failed one is reported."""
+"""The checks of a calibration: numbers found two ways, and promises that a circuit makes. A failed one is reported.
+
+The sweeps are held against the phase response at the bias where most codes were measured.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from aishw.calibrate.scale import main_row
 from aishw.calibrate.shape import Shape, shape_of
 from aishw.hardware.calibration import Calibration
 from aishw.hardware.findings import Check
@@ -28,7 +32,8 @@ def _projection(calibration: Calibration) -> Iterator[Check]:
     for kind, predicted in (calibration.predicted or {}).items():
         if kind not in calibration.tables:
             continue
-        here, there = shape_of(calibration.tables[kind], kind), shape_of(predicted, kind)
+        row = main_row(calibration.tables[kind])
+        here, there = shape_of(calibration.tables[kind], kind, row), shape_of(predicted, kind, row)
         error = _both(here.gain_error, there.gain_error)
         yield Check(f"{kind} gain, sweeps against PPV", here.gain, there.gain, error, GAIN * abs(there.gain),
                     "rad/cycle/LSB")  # fmt: skip

@@ -60,27 +60,33 @@ def mismatch_figure(mismatch: MismatchFinding) -> bytes:
 
 
 def corners_figure(corners: CornerFinding) -> bytes:
-    """Frequency, strengths, angle and power at each corner and temperature."""
-    shown: tuple[tuple[str, str, list[tuple[str, NDArray[np.float64]]]], ...] = (
-        ("frequency", "MHz", [("", corners.frequency_Hz / 1e6)]),
-        ("strongest code", "rad/cycle", [("coupling", corners.coupling), ("shil", corners.shil)]),
-        ("angle of the coupling", "degrees", [("", np.degrees(corners.alpha_rad))]),
-        ("PE with its couplers", "uW", [("", corners.power_W / uW)]),
+    """Frequency, strengths, angle and power: a place for each corner, a colour for each temperature."""
+    places = {name: k for k, name in enumerate(dict.fromkeys(corners.corner))}
+    celsius = sorted(set(corners.temperature_C.tolist()))
+    shown: tuple[tuple[str, str, tuple[NDArray[np.float64], ...]], ...] = (
+        ("frequency", "MHz", (corners.frequency_Hz / 1e6,)),
+        ("strongest code: coupling; hollow: SHIL", "rad/cycle", (corners.coupling, corners.shil)),
+        ("angle of the coupling", "degrees", (np.degrees(corners.alpha_rad),)),
+        ("PE with its couplers", "uW", (corners.power_W / uW,)),
     )
-    labels = [f"{name}\n{celsius:g} C" for name, celsius in zip(corners.corner, corners.temperature_C)]
-    with drawing(7.4, 4.4) as figure:
-        for axes, (title, unit, lines) in zip(figure.subplots(2, 2).flat, shown):
-            for k, (label, values) in enumerate(lines):
-                axes.plot(np.arange(values.size), values, "o", ms=5, color=SERIES[k], label=label or None)
+    with drawing(7.0, 4.6) as figure:
+        for axes, (title, unit, rows) in zip(figure.subplots(2, 2).flat, shown):
+            for k, temperature in enumerate(celsius):
+                here = np.flatnonzero(corners.temperature_C == temperature)
+                aside = 0.16 * (k - (len(celsius) - 1) / 2)
+                at = [places[corners.corner[c]] + aside for c in here]
+                for row, values in enumerate(rows):
+                    filled = SERIES[k] if row == 0 else "none"
+                    named = f"{temperature:g} C" if title == "frequency" else None
+                    axes.plot(at, values[here], "o", ms=5, color=SERIES[k], mfc=filled, label=named)
             axes.set_title(title)
             axes.set_ylabel(unit)
-            axes.set_xticks(np.arange(len(labels)), labels=labels)
-            axes.set_xlim(-0.5, len(labels) - 0.5)
-            axes.margins(y=0.2)
+            axes.set_xticks(range(len(places)), labels=list(places))
+            axes.set_xlim(-0.5, len(places) - 0.5)
+            axes.margins(y=0.15)
             axes.grid(axis="y", color=RULE, lw=0.5, alpha=0.6)
-            if len(lines) > 1:
-                axes.legend(loc="best")
-        figure.tight_layout()
+        figure.legend(loc="lower center", ncols=len(celsius))
+        figure.tight_layout(rect=(0, 0.05, 1, 1))
         return png(figure)
 
 
