@@ -142,5 +142,5 @@ def _kept(lines: Iterable[str], names: set[str]) -> list[str]:
         elif word[0] != "+" and not (inside and word[0].isalpha()):
             raise CardError(f"the kit's line {line[:60]!r} cannot be taken over into a deck")
         if keep:
-            kept.append(line)
+            kept.append(word + line[len(word) :])
     return kept
