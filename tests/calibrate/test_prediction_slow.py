@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from aishw.calibrate.coupling import fit_drift
+from aishw.calibrate.drift import Sweep, fit_drift
 from aishw.calibrate.linearity import linearity
 from aishw.calibrate.loaded import Load, load_of, loaded_deck, run_loaded
 from aishw.calibrate.projection import predict_table
@@ -41,7 +41,7 @@ def slipping(steady: SteadyState, code: int, drift: float) -> np.ndarray:
     phase = steady.marks_rad["r0"] + 2 * np.pi * (np.arange(times.size) - f * times)
     late = times > 4 / f
     slip = 2 * np.pi * f * drift
-    return fit_drift(times[late], phase[late], f, lambda t, s: s - slip * t).harmonics
+    return fit_drift(Sweep(times[late], phase[late], f), lambda t, s: (s - slip * t)[None]).harmonics
 
 
 @pytest.mark.slow
