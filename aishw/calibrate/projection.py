@@ -87,7 +87,8 @@ def predict_table(
             offset[p], harmonics[p], error[p] = all_shil_codes(measured, points, codes)
         else:
             offset[p], harmonics[p], error[p] = points[0]
-    return Table(biases, codes, offset, harmonics, error, np.full(shape, np.nan))
+    each = np.repeat(error[..., None], HARMONICS, axis=-1)
+    return Table(biases, codes, offset, harmonics, error, np.full(shape, np.nan), harmonics_error=each)
 
 
 Points = tuple[NDArray[np.float64], NDArray[np.complex128], NDArray[np.float64]]  # offset (Q,), harmonics (Q, K), error

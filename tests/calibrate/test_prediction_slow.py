@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from aishw.calibrate.drift import Sweep, fit_drift
-from aishw.calibrate.linearity import linearity
 from aishw.calibrate.loaded import Load, load_of, loaded_deck, run_loaded
 from aishw.calibrate.projection import predict_table
 from aishw.calibrate.response import measure_response
+from aishw.calibrate.shape import shape_of
 from aishw.calibrate.state import state_under
 from aishw.engines import deck_replay
 from aishw.engines.deck_transistor import fixed_coupler
@@ -55,6 +55,6 @@ def test_the_prediction_is_what_a_slipping_coupler_does(steady: SteadyState) -> 
         assert abs(ratio) == pytest.approx(1, abs=0.03)
         assert abs(np.degrees(np.angle(ratio))) < 2
         assert abs(table.harmonics[0, code + 7, 1] - seen[1]) < 0.02 * abs(seen[0])
-    shape = linearity(table)
-    assert shape.lsb * 7 == pytest.approx(TARGET.injections["coupling"].rate_limit, rel=0.05)
+    shape = shape_of(table, "coupling")
+    assert shape.gain * 7 == pytest.approx(TARGET.injections["coupling"].rate_limit, rel=0.05)
     assert np.abs(shape.inl).max() < 1e-3  # merged fingers on a held node add up
