@@ -46,5 +46,6 @@ def test_a_wheel_finds_what_it_ships(installed, tmp_path):
 
 
 def test_a_wheel_has_its_templates_and_its_command(installed):
-    assert list((installed / "aishw" / "verify" / "templates").glob("*.j2"))
+    for part in ("verify", "calibrate"):
+        assert list((installed / "aishw" / part / "templates").glob("*.j2"))
     assert (installed / "bin" / "aishw").exists()

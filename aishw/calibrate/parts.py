@@ -70,13 +70,13 @@ class Parts:
         """
 
         def wrap(function: Callable[P, T]) -> Callable[P, T]:
-            made = get_type_hints(function)["return"]
+            made, code = get_type_hints(function)["return"], code_id(function)
 
             @wraps(function)
             def kept(*args: P.args, **kwargs: P.kwargs) -> T:
                 plain = [a for a in args if isinstance(a, PLAIN)]
                 named = {k: v for k, v in kwargs.items() if isinstance(v, PLAIN)}
-                key = fingerprint(self.base, stage, *depends, function.__name__, plain, named)
+                key = fingerprint(self.base, stage, *depends, code, function.__name__, plain, named)
                 path = self.folder / f"{stage}-{key}.h5"
                 with suppress(StoreError):
                     point: T = _load(path, made, key)

@@ -27,7 +27,7 @@ from aishw.identity import fingerprint
 TABLES = ("coupling", "shil")
 STAGES = ("steady", "solver", "response", *TABLES, "predicted", "noise", "mismatch", "corners", "power")
 NEEDS = {"predicted": ("response", *TABLES), "noise": ("response",), "mismatch": ("response",)}
-CHIPS, FEW_CHIPS = 32, 8
+CHIPS, FEW_CHIPS = 64, 16
 Tell = Callable[[str, float], None]
 Say = Callable[[str], None]
 
@@ -84,7 +84,10 @@ def calibrate(target: Target, settings: Settings, parts: Parts, tell: Tell, say:
         try:
             found = parts.stage(name, made, lambda: function(target, *given, **named), *depends)
         except SimulatorError as error:
-            raise SimulatorError(f"stage {name} of target {target.name!r}: {error}", error.kept, error.tail) from error
+            said = (
+                f"stage {name} of target {target.name!r}: {error}; what was measured before is kept in {parts.folder}"
+            )
+            raise SimulatorError(said, error.kept, error.tail) from error
         tell(name, 1.0)
         return found
 

@@ -10,7 +10,23 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from aishw.errors import CardError
+
 Floats = NDArray[np.float64]
+
+
+def _check_shapes(finding: object, **letters: str) -> None:
+    """Raises CardError unless arrays that share a letter share a length, e.g. gain="DQ", codes="Q"."""
+    lengths: dict[str, tuple[str, int]] = {}
+    for name, axes in letters.items():
+        shape = np.shape(getattr(finding, name))
+        if len(shape) != len(axes):
+            raise CardError(f"{type(finding).__name__}: {name} has {len(shape)} axes, expected {len(axes)}")
+        for letter, length in zip(axes, shape):
+            first, expected = lengths.setdefault(letter, (name, length))
+            if length != expected:
+                kind = type(finding).__name__
+                raise CardError(f"{kind}: {name} is {shape}, but {first} has {expected} of its {letter}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,11 +62,15 @@ class PhaseResponse:
     r1: Floats
     error: float
 
+    def __post_init__(self) -> None:
+        _check_shapes(self, phase_rad="M", r0="M", r1="M")
+
 
 @dataclass(frozen=True, eq=False)
 class NoiseFinding:
-    """Phase diffusion. thermal, flicker: rad^2 per cycle from the devices' noise currents through the PPV (flicker over
-    one image, see `calibrate.noise`). by_device: rad^2 per cycle by device name, thermal.
+    """Phase diffusion. thermal, flicker: rad^2 per cycle from the devices' noise currents through the PPV. Flicker is a
+    slow wander: this is the phase variance at the end of one image over its cycles (160, on a chip trimmed an hour ago;
+    `calibrate.diffusion` has the law). by_device: rad^2 per cycle by device name, thermal.
 
     The check: currents of a known white density at the ring nodes, as an ensemble of transients and through the PPV.
     """
@@ -81,11 +101,15 @@ class MismatchFinding:
     trim_step: Floats
     trim_residual: Floats
 
+    def __post_init__(self) -> None:
+        _check_shapes(self, codes="Q", gain="DQ", alpha_rad="DQ", offset="DQ", frequency="F", trim_residual="F",
+                      trim_step="T")  # fmt: skip
+
 
 @dataclass(frozen=True, eq=False)
 class CornerFinding:
-    """One row per condition: corner, temperature_C (C,), frequency_Hz (C,); coupling (C,) rad per cycle of the strongest
-    code and alpha_rad (C,), shil (C,) rad per cycle, power_W (C,) of the PE with its couplers."""
+    """One row per condition: corner, temperature_C (C,), frequency_Hz (C,); coupling (C,) rad per cycle of the
+    strongest code and alpha_rad (C,), shil (C,) rad per cycle, power_W (C,) of the PE with its couplers."""
 
     corner: tuple[str, ...]
     temperature_C: Floats
@@ -95,11 +119,19 @@ class CornerFinding:
     shil: Floats
     power_W: Floats
 
+    def __post_init__(self) -> None:
+        _check_shapes(self, corner="C", temperature_C="C", frequency_Hz="C", coupling="C", alpha_rad="C", shil="C",
+                      power_W="C")  # fmt: skip
+
 
 @dataclass(frozen=True, eq=False)
 class PowerFinding:
-    """Mean supply power, W: ring and taps of one PE, one coupler by code (Q,), SHIL by code (Q,), reference; and the
-    energy of switching one weight bit from chunk to chunk, J. leakage_W: one stored weight bit."""
+    """Mean supply power, W, at the strongest bias: ring and taps of one PE, one coupler by code (Q,), SHIL by code
+    (Q,), reference with its tap drivers; and the energy of switching one weight bit from chunk to chunk, J.
+
+    bit_switch_J: of a bit that changes, bit_stay_J: of one that keeps its value, both with the select lines.
+    bit_leakage_W: one stored weight bit. coupler_by_bias_W: (P, Q) a coupler at each of the card's biases.
+    """
 
     codes: NDArray[np.int64]
     ring_W: float
@@ -109,6 +141,11 @@ class PowerFinding:
     reference_W: float
     bit_switch_J: float
     bit_leakage_W: float
+    bit_stay_J: float | None = None
+    coupler_by_bias_W: Floats | None = None
+
+    def __post_init__(self) -> None:
+        _check_shapes(self, codes="Q", coupler_W="Q", shil_W="Q")
 
 
 @dataclass(frozen=True, eq=False)

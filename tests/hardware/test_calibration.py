@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from calibration_problems import coupling_table, tables_only
+from calibration_problems import coupling_table, everything, tables_only
 
 from aishw.errors import CardError
 from aishw.hardware.calibration import Calibration
@@ -61,3 +61,16 @@ def test_labels_follow_the_card() -> None:
     two = replace(RING28.injections["shil"], bias_V=[0.4, 0.5], rate=[0.01, 0.02])
     with pytest.raises(CardError, match=r"shil table has 3 biases, target 'ring28' has 2; calibrate the target again"):
         tables_only(RING28).labelled(replace(RING28, injections={**RING28.injections, "shil": two}))
+
+
+def test_findings_refuse_arrays_that_do_not_belong_together() -> None:
+    whole = everything(RING28)
+    for field, change, words in (
+        ("mismatch", {"gain": whole.mismatch.gain[:, :1]}, "gain is"),
+        ("mismatch", {"trim_residual": whole.mismatch.trim_residual[1:]}, "trim_residual is"),
+        ("corners", {"corner": ("tt",)}, "temperature_C is"),
+        ("response", {"r1": whole.response.r1[None]}, "r1 has 2 axes, expected 1"),
+        ("power", {"shil_W": whole.power.shil_W[1:]}, "shil_W is"),
+    ):
+        with pytest.raises(CardError, match=words):
+            replace(getattr(whole, field), **change)
