@@ -142,7 +142,7 @@ def test_full_and_merged_cells_agree_over_two_chunks() -> None:
 
 @pytest.mark.slow
 def test_switched_cells_full_and_merged_agree_in_frequency_and_over_a_change_of_sign() -> None:
-    """Multiplexers and the SHIL unit's load, which merged cells leave out, move the frequency by 1.3e-3 (bound: 2e-3).
+    """Multiplexers and the SHIL unit's load, which merged cells leave out, move the frequency by less than 2e-3.
     Codes +7 and then -3, each level at its own frequency, agree within 0.05 rad over 16 cycles and the restart between;
     bits in latches move the phase by less than 0.01 rad against bits on rails.
     """
