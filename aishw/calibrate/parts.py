@@ -32,10 +32,13 @@ PLAIN = (str, int, float, bool, type(None))
 
 @dataclass(frozen=True)
 class Parts:
-    """The folder of one unfinished calibration. base: fingerprint of what every part depends on."""
+    """The folder of one unfinished calibration. base: fingerprint of what every part depends on. guard: raises if that
+    has changed since; asked before anything is kept.
+    """
 
     folder: Path
     base: str
+    guard: Callable[[], None] = lambda: None
 
     def open(self) -> None:
         """Makes the folder. Raises StoreError if something else is there."""
@@ -60,6 +63,7 @@ class Parts:
             return _load(path, made, key)
         with self._timed(name):
             finding = measure()
+        self.guard()
         _save(path, finding, key)
         return finding
 
@@ -82,6 +86,7 @@ class Parts:
                     point: T = _load(path, made, key)
                     return point
                 found = function(*args, **kwargs)
+                self.guard()
                 _save(path, found, key)
                 return found
 

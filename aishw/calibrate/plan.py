@@ -11,12 +11,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from aishw.calibrate.checks import checks_of
 from aishw.calibrate.match import KELVIN, circuit_id
 from aishw.calibrate.parts import Parts, code_id, content_id
-from aishw.errors import SimulatorError
+from aishw.errors import CardError, SimulatorError
 from aishw.hardware import findings
 from aishw.hardware.calibration import Calibration, Table
 from aishw.hardware.solver import Solver
@@ -55,12 +56,20 @@ def made_by(target: Target, settings: Settings) -> str:
     return " ".join(words)
 
 
-def parts_base(target: Target, settings: Settings, simulator: str) -> str:
-    """The fingerprint that every part of this calibration depends on."""
-    named = (target.name, circuit_id(target, Solver(), settings.fan_in), target.frequency_Hz)
+def parts_of(folder: Path, target: Target, settings: Settings, simulator: str) -> Parts:
+    """The parts of this calibration; they are refused if its netlist or models are changed while it is measured."""
+    circuit = circuit_id(target, Solver(), settings.fan_in)
+
+    def guard() -> None:
+        if circuit_id(target, Solver(), settings.fan_in) != circuit:
+            raise CardError(
+                f"the netlist or the models of target {target.name!r} were changed while it was measured; leave them "
+                "alone and give the command again"
+            )
+
     rates = {kind: injection.rate for kind, injection in target.injections.items()}
-    technology = target.technology
-    return fingerprint(*named, rates, dict(technology.mismatch), settings.seed, settings.quick, simulator)
+    chip = (target.name, circuit, target.frequency_Hz, rates, dict(target.technology.mismatch))
+    return Parts(folder, fingerprint(*chip, settings.seed, settings.quick, simulator), guard)
 
 
 def calibrate(target: Target, settings: Settings, parts: Parts, tell: Tell, say: Say) -> Calibration:

@@ -35,8 +35,7 @@ def command(
     from aishw.atomic import check_output
     from aishw.calibrate.beside import Beside, write_beside
     from aishw.calibrate.calibration_file import save_calibration
-    from aishw.calibrate.parts import Parts
-    from aishw.calibrate.plan import STAGES, Settings, calibrate, parts_base
+    from aishw.calibrate.plan import STAGES, Settings, calibrate, parts_of
     from aishw.calibrate.summary import check_line, closing_line, total
     from aishw.engines.ngspice import find_simulator
 
@@ -46,7 +45,7 @@ def command(
     card = common.load_target(target, corner, temperature)
     settings = Settings(fan_in, seed, quick, workers, wanted)
     simulator = find_simulator()
-    parts = Parts(Beside.of(out).parts, parts_base(card, settings, f"ngspice {simulator.version}"))
+    parts = parts_of(Beside.of(out).parts, card, settings, f"ngspice {simulator.version}")
     parts.open()
     common.keep(parts.folder, "the same command goes on from there")
     with common.stages() as tell:

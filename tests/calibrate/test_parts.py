@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from aishw.calibrate.parts import Parts, content_id
-from aishw.errors import StoreError
+from aishw.errors import CardError, StoreError
 from aishw.hardware.findings import SolverFinding
 
 
@@ -82,6 +82,23 @@ def test_times_add_up_over_commands_even_over_a_failure(parts: Parts) -> None:
     before = parts.times()
     parts.stage("solver", SolverFinding, fails)  # held, so it takes no time
     assert parts.times() == before
+
+
+def test_what_was_measured_on_a_changed_circuit_is_not_kept(tmp_path: Path) -> None:
+    def changed() -> None:
+        raise CardError("the netlist was changed")
+
+    parts = Parts(tmp_path / "c.h5.parts", "base", changed)
+    parts.open()
+    with pytest.raises(CardError):
+        parts.stage("solver", SolverFinding, finding)
+
+    def point(code: int) -> SolverFinding:
+        return finding()
+
+    with pytest.raises(CardError):
+        parts.remember("coupling")(point)(3)
+    assert not list(parts.folder.glob("*.h5"))
 
 
 def test_a_folder_of_someone_else_stays(tmp_path: Path) -> None:

@@ -133,6 +133,19 @@ def test_an_interrupt_says_how_to_go_on(measured, tmp_path, aishw, monkeypatch):
     assert answer.err.splitlines()[-1].endswith("c.h5.parts; the same command goes on from there")
 
 
+def test_a_netlist_that_changes_meanwhile_is_refused(measured, tmp_path, aishw, monkeypatch):
+    response = sys.modules["aishw.calibrate.response"]
+
+    def edits(target, steady, *, workers):
+        monkeypatch.setattr("aishw.calibrate.match.cell_text", lambda *_: "* edited")
+        return WHOLE.response
+
+    monkeypatch.setattr(response, "measure_response", edits)
+    answer = aishw("calibrate", "ring28", "-o", tmp_path / "c.h5")
+    assert answer.code == 2 and "ring28' were changed while it was measured" in answer.err
+    assert not (tmp_path / "c.h5").exists() and not (tmp_path / "c.h5.parts" / "response.h5").exists()
+
+
 def test_a_failed_check_is_written_and_told(measured, tmp_path, aishw, monkeypatch):
     from dataclasses import replace
 
