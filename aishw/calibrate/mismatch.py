@@ -7,7 +7,7 @@ its states and the codes are sums. Gain and angle are ratios to the nominal coup
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
@@ -37,8 +37,9 @@ State = tuple[int, str, bool]  # a finger's number, the source's tap that drives
 
 
 def measure_mismatch(
-    target: Target, steady: SteadyState, response: PhaseResponse, *, chips: int = 64, seed: int = 0, workers: int = 2
-) -> MismatchFinding:
+    target: Target, steady: SteadyState, response: PhaseResponse, *, chips: int = 64, seed: int = 0, workers: int = 2,
+    on_point: Callable[[str], None] | None = None,
+) -> MismatchFinding:  # fmt: skip
     """`chips` drawn at the strongest bias; a chip's draw depends on the seed and its number alone.
 
     gain: strength along the nominal angle, relative to nominal; at code 0, where the nominal coupler has none, in LSB.
@@ -54,7 +55,12 @@ def measure_mismatch(
     batches: list[Sequence[int | None]] = [(None,)]  # the nominal coupler, then the chips
     batches += [range(first, min(first + BATCH, chips)) for first in range(0, chips, BATCH)]
     finger_runs = [partial(finger_rates, target, steady, response, batch, seed) for batch in batches]
-    period_s = np.array(run_all([*frequency_runs, *trim_runs], workers))
+
+    def told(k: int, period_s: float) -> None:
+        if on_point and 0 < k <= chips:
+            on_point(f"chip {k} of {chips}: {1e-6 / period_s:.3f} MHz")
+
+    period_s = np.array(run_all([*frequency_runs, *trim_runs], workers, on_result=told))
     rates = np.concatenate(run_all(finger_runs, workers))
     frequency = period_s[0] / period_s[1 : chips + 1] - 1
     trim_step = trim_steps(period_s[chips + 1], period_s[chips + 2 :])
