@@ -1,7 +1,7 @@
 """Noise currents to phase diffusion, and diffusion to the delta of the model equation. Pure arithmetic.
 
-With the phase response Gamma (rad/C) a current i(t) moves the phase by the integral of Gamma(theta) i dt. White noise of
-one-sided density S(theta) A^2/Hz, modulated along the cycle, adds per cycle of period T the variance
+With the phase response Gamma (rad/C) a current i(t) moves the phase by the integral of Gamma(theta) i dt. White noise
+of one-sided density S(theta) A^2/Hz, modulated along the cycle, adds per cycle of period T the variance
 
     T/2 mean[Gamma^2 S]                                                              (rad^2 per cycle).
 

@@ -5,7 +5,7 @@ rms^2 = S / (2 ts). That source itself cannot be used: ngspice 39 fills its pool
 `rndseed` and `.options seed` do not repeat a run (measured), so that no figure could be made again.
 
 The drawn currents are known, so the phase that Gamma makes of them is known too. Its variance stands off the formula's
-by chance, and the transients' own by nearly the same: that difference is taken off, which leaves a twentieth of it.
+by chance, and the transients' own by nearly the same: that difference is taken off, which leaves a fifth of the error.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ GRID = 512  # points of a cycle in the integral of Gamma i
 
 @dataclass(frozen=True, eq=False)
 class Ensemble:
-    """diffusion: rad^2 per cycle of the transients, less what chance added to the drawn currents (see above); error: its
-    standard error. plain: the transients' as it stands. cycles: how many there were.
+    """diffusion: rad^2 per cycle of the transients, less what chance added to the drawn currents (see above); error:
+    its standard error. plain: the transients' as it stands. cycles: how many there were.
     """
 
     diffusion: float
@@ -45,8 +45,8 @@ class Ensemble:
 
 
 def white_ensemble(
-    target: Target, steady: SteadyState, load: Load, gamma: Floats, density: float, *, seed: int, runs: int, cycles: int,
-    workers: int = 2,
+    target: Target, steady: SteadyState, load: Load, gamma: Floats, density: float, *, seed: int, runs: int,
+    cycles: int, workers: int = 2,
 ) -> Ensemble:  # fmt: skip
     """`runs` transients of `cycles` cycles with `density` A^2/Hz into each of r0, r1, r2; gamma: (3, P) rad/C there."""
     sample_s = sample_of(steady)
