@@ -78,11 +78,13 @@ def ring_Hz(corner: str, trim: int = 256) -> float:
 def test_the_models_are_read_in_a_blink_and_are_the_kits_own() -> None:
     """A five-stage ring on the flattened models against the kit's subcircuits, in the mode that the kit asks for."""
     stages = list(zip("abcde", "bcdea"))
+    drawn = "ad=0.3p as=0.3p pd=2u ps=2u"  # left out, the kit's subcircuits have none and a bare transistor its model's
     rest = "vdd vdd 0 3.3\n.ic v(a)=0 v(b)=3.3\n.tran 5p 4n uic\n.save v(a)\n.end\n"
 
     def period(head: str, prefix: str, ngbehavior: str | None) -> tuple[float, float]:
         wires = [
-            f"{prefix}n{i} {y} {a} 0 0 nmos_3p3 w=0.5u l=0.28u\n{prefix}p{i} {y} {a} vdd vdd pmos_3p3 w=1u l=0.28u"
+            f"{prefix}n{i} {y} {a} 0 0 nmos_3p3 w=0.5u l=0.28u {drawn}\n"
+            f"{prefix}p{i} {y} {a} vdd vdd pmos_3p3 w=1u l=0.28u {drawn}"
             for i, (a, y) in enumerate(stages)
         ]
         run = run_deck(f"* ring\n{head}\n" + "\n".join(wires) + f"\n{rest}", ngbehavior=ngbehavior, time_limit_s=60)
