@@ -54,6 +54,7 @@ def measure_table(
     target: Target,
     steady: SteadyState,
     kind: str,
+    coupling: Table | None = None,
     *,
     workers: int = 2,
     quick: bool = False,
@@ -61,7 +62,8 @@ def measure_table(
     remember: Keep | None = None,
 ) -> Table:
     """The table of one kind at every bias of its card: all of CODES at the main bias (the strongest of the coupling,
-    the middle one of the SHIL unit), FEWER at the others.
+    the middle one of the SHIL unit), FEWER at the others. coupling: for the SHIL unit, the table that tells what the
+    couplers at rest do meanwhile (without it they are taken to cancel).
     """
     rates = target.injections[kind].rate
     main = rates.size - 1 if kind == "coupling" else rates.size // 2
@@ -77,7 +79,10 @@ def measure_table(
         return sweep
 
     sweeps = dict(zip(ways, run_all([partial(one, *way) for way in ways], workers)))
-    points = _coupling(sweeps, main, steady.fan_in) if kind == "coupling" else _shil(sweeps, main)
+    if kind == "coupling":
+        points = _coupling(sweeps, main, steady.fan_in)
+    else:
+        points = _shil(sweeps, main, None if coupling is None else _idle(coupling, steady.fan_in))
     top = max(CODES[kind])
     return fill(rates, np.arange(-top, top + 1), points, kind, main)
 
@@ -120,19 +125,20 @@ def _joined(
     return np.zeros(1), sums
 
 
-def _shil(sweeps: Mapping[Way, Sweep], main: int) -> Points:
-    """Offsets against the tile without injection, whose drift holds whatever the couplers at rest do."""
-    idle = mean_of(*(fit_rest(sweeps[main, 0, drift]) for drift in (DRIFT, -DRIFT)))
+def _idle(coupling: Table, fan_in: int) -> tuple[NDArray[np.float64], Harmonics]:
+    """All drivers and the reference at rest, at code 0 and the strongest bias."""
+    zero = int(np.flatnonzero(coupling.codes == 0)[0])
+    return np.append(rest(fan_in), 0.0), coupling.harmonics[-1, zero]
+
+
+def _shil(sweeps: Mapping[Way, Sweep], main: int, known: tuple[NDArray[np.float64], Harmonics] | None) -> Points:
+    """Offsets against the tile without SHIL injection."""
+    idle = mean_of(*(fit_rest(sweeps[main, 0, drift], known) for drift in (DRIFT, -DRIFT)))
     points: Points = {}
-    for p, code in {(p, code) for p, code, _ in sweeps}:
-        if code:
-            both = []
-            for drift in (DRIFT, -DRIFT):
-                sweep = sweeps[p, code, drift]
-                found = fit_drift(sweep, moving("shil", sweep, drift))
-                both.append(found)
-            mean = mean_of(*both)
-            points[p, code] = _shifted(mean, idle)
+    for p, code in sorted({(p, code) for p, code, _ in sweeps if code}):
+        runs = {drift: sweeps[p, code, drift] for drift in (DRIFT, -DRIFT)}
+        found = (fit_drift(sweep, moving("shil", sweep, drift), known=known) for drift, sweep in runs.items())
+        points[p, code] = _shifted(mean_of(*found), idle)
     return points
 
 

@@ -140,11 +140,13 @@ def fit_drift(
     )  # fmt: skip
 
 
-def fit_rest(sweep: Sweep) -> Point:
-    """The drift of a run in which nothing slips: a straight line."""
-    cycles = sweep.times_s * sweep.frequency_Hz
-    fit, cov = np.polyfit(cycles, sweep.phase_rad, 1, cov=True)
-    residual = sweep.phase_rad - np.polyval(fit, cycles)
+def fit_rest(sweep: Sweep, known: tuple[Floats, Harmonics] | None = None) -> Point:
+    """The drift of a run in which nothing slips, less what `known` standing couplers do: a straight line."""
+    cycles, seen = sweep.times_s * sweep.frequency_Hz, sweep.phase_rad
+    if known is not None:
+        seen = seen - _integral(standing_rate(seen, *known), cycles)
+    fit, cov = np.polyfit(cycles, seen, 1, cov=True)
+    residual = seen - np.polyval(fit, cycles)
     none, empty = np.zeros(HARMONICS), np.full(BINS, np.nan)
     return Point(float(fit[0]), none.astype(complex), float(np.sqrt(cov[0, 0])), none, float(residual.std()), 1.0, 0.0,
                  empty)  # fmt: skip

@@ -27,7 +27,7 @@ from aishw.identity import fingerprint
 
 TABLES = ("coupling", "shil")
 STAGES = ("steady", "solver", "response", *TABLES, "predicted", "noise", "mismatch", "corners", "power")
-NEEDS = {"predicted": ("response", *TABLES), "noise": ("response",), "mismatch": ("response",)}
+NEEDS = {"shil": ("coupling",), "predicted": ("response", *TABLES), "noise": ("response",), "mismatch": ("response",)}
 CHIPS, FEW_CHIPS = 64, 16
 Tell = Callable[[str, float], None]
 Say = Callable[[str], None]
@@ -115,7 +115,8 @@ def calibrate(target: Target, settings: Settings, parts: Parts, tell: Tell, say:
     for kind in [kind for kind in TABLES if kind in wanted]:
         from aishw.calibrate.coupling import measure_table
 
-        tables[kind] = run(kind, Table, measure_table, steady, kind, kind=kind)
+        before = [tables["coupling"]] if kind == "shil" and "coupling" in tables else []
+        tables[kind] = run(kind, Table, measure_table, steady, kind, *before, kind=kind)
     if "predicted" in wanted:
         from aishw.calibrate.projection import predict_table
 

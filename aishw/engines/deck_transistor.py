@@ -169,8 +169,10 @@ def _pins(segments: int, storage: str) -> Callable[[str, list[int], str, str], I
 def pe_lines(design: Design, sites: NDArray[np.int64], trim: NDArray[np.int64] | None) -> Iterator[str]:
     """PEs and their frequency trims; trim is indexed by site number.
 
-    A PE is sized for the target's fan-in; a neighbourhood with fewer couplers gets a capacitor in their place.
+    A PE is sized for the fan-in of its target: a neighbourhood with fewer couplers gets capacitors in their place, on r0 and
+    on both taps, so that edges and delays stay.
     """
+    circuit = design.target.circuit
     missing = design.target.fan_in - design.system.topology.fan_in
     for i in sites.tolist():
         code = MIDDLE_TRIM if trim is None else int(trim[i])
@@ -180,7 +182,9 @@ def pe_lines(design: Design, sites: NDArray[np.int64], trim: NDArray[np.int64] |
         yield f"xp{i} r0_{i} r1_{i} r2_{i} n_{i} p_{i} vdd pe"
         yield f"xt{i} r1_{i} {ties} trim"
         if missing:
-            yield f"cf{i} r0_{i} 0 {number(missing * design.target.circuit['coupler_F'])}"
+            yield f"cf{i} r0_{i} 0 {number(missing * circuit['coupler_F'])}"
+            for tap in "pn":
+                yield f"cf{tap}{i} {tap}_{i} 0 {number(missing * circuit['tap_load_F'])}"
 
 
 def merged_body(
