@@ -29,7 +29,12 @@ def circuit_steady(target: Target, solver: Solver | None = None, fan_in: int = 2
     from aishw.calibrate.steady import full_cell_frequency, steady_state
 
     solver = solver or Solver()
-    steady = steady_state(target, solver, fan_in=fan_in)
+    try:
+        steady = steady_state(target, solver, fan_in=fan_in)
+    except SimulatorError as error:
+        if error.kept is not None:  # ngspice itself failed
+            raise
+        raise SimulatorError(f"{_pe(target)} does not oscillate: {error}; {_way_out(target)}") from error
     check_steady(target, steady)
     middle = float(np.sqrt(target.injections["shil"].rate[0] * target.injections["shil"].rate_limit))
     shil = both_ways(target, steady, "shil", middle, SHIL_CODE)
@@ -41,13 +46,13 @@ def circuit_steady(target: Target, solver: Solver | None = None, fan_in: int = 2
 
 def check_steady(target: Target, steady: SteadyState) -> None:
     """Raises SimulatorError for a PE that does not swing, whose frequency still wanders, or is far from the card's."""
-    name, supply_V = f"the PE of target {target.name!r}", target.technology.supply_V
+    name, supply_V = _pe(target), target.technology.supply_V
     for node in ("r0", "p", "n"):
         swing_V = float(np.ptp(steady.waves[node]))
         if swing_V < SWING * supply_V:
             raise SimulatorError(
                 f"{name} does not oscillate: node {node} swings {swing_V:.3g} V, expected at least "
-                f"{SWING * supply_V:.3g} V; change the ring or the load in netlists/{target.netlist}"
+                f"{SWING * supply_V:.3g} V; {_way_out(target)}"
             )
     wander = steady.frequency_error_Hz / steady.frequency_Hz
     if not wander <= WANDER:
@@ -61,3 +66,11 @@ def check_steady(target: Target, steady: SteadyState) -> None:
             f"{name} runs at {steady.frequency_Hz / 1e6:.4g} MHz, its card says {target.frequency_Hz / 1e6:.4g}; "
             "correct frequency_Hz in the card"
         )
+
+
+def _pe(target: Target) -> str:
+    return f"the PE of target {target.name!r}"
+
+
+def _way_out(target: Target) -> str:
+    return f"change the ring or its load in the netlist {target.netlist!r}"

@@ -50,6 +50,11 @@ class Parts:
         except OSError as error:
             raise StoreError(f"cannot keep parts in {self.folder}: {(error.strerror or str(error)).lower()}") from None
 
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is kept yet."""
+        return not any(self.folder.glob("*.h5"))
+
     def close(self) -> None:
         """Removes the folder: the calibration is written."""
         if (self.folder / MARK).exists():

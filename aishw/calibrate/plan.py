@@ -93,16 +93,19 @@ def calibrate(target: Target, settings: Settings, parts: Parts, tell: Tell, say:
         try:
             found = parts.stage(name, made, lambda: function(target, *given, **named), *depends)
         except SimulatorError as error:
-            said = (
-                f"stage {name} of target {target.name!r}: {error}; what was measured before is kept in {parts.folder}"
-            )
+            said = f"stage {name} of target {target.name!r}: {error}"
+            if parts.empty:
+                parts.close()
+            else:
+                said += f"; what was measured before is kept in {parts.folder}"
             raise SimulatorError(said, error.kept, error.tail) from error
         tell(name, 1.0)
         return found
 
     steady = run("steady", SteadyState, circuit_steady)
     wanted = {*settings.only, *(need for name in settings.only for need in NEEDS.get(name, ()))}
-    found, tables = {}, {}
+    found: dict[str, Any] = {}
+    tables: dict[str, Table] = {}
     solver: Solver = steady.solver
     if "solver" in wanted:
         from aishw.calibrate.solver_error import measure_solver

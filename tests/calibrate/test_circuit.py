@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -39,6 +41,26 @@ def test_a_pe_that_never_settles(error_Hz: float) -> None:
 def test_a_pe_far_from_its_card(times: float) -> None:
     with pytest.raises(SimulatorError, match=r"its card says 98\.77; correct frequency_Hz in the card"):
         check_steady(RING28, replace(SOUND, frequency_Hz=times * RING28.frequency_Hz))
+
+
+def test_a_flat_wave_is_told_from_a_failed_simulator(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = Path("kept")
+
+    def raising(error: SimulatorError) -> Callable[..., None]:
+        def steady_state(*_: object, **__: object) -> None:
+            raise error
+
+        return steady_state
+
+    flat = SimulatorError("signal 0 stays on one side of its threshold")
+    monkeypatch.setattr("aishw.calibrate.steady.steady_state", raising(flat))
+    with pytest.raises(SimulatorError, match=r"does not oscillate: signal 0 .*; change the ring .* netlist 'ring28'"):
+        circuit_steady(RING28)
+    crashed = SimulatorError("ngspice crashed", kept, "last lines")
+    monkeypatch.setattr("aishw.calibrate.steady.steady_state", raising(crashed))
+    with pytest.raises(SimulatorError, match=r"^ngspice crashed$") as refused:
+        circuit_steady(RING28)
+    assert refused.value.kept == kept and refused.value.tail == "last lines"
 
 
 @pytest.mark.parametrize("clock_rad", [-2.0, 0.0, 1.0])

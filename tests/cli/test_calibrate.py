@@ -37,7 +37,7 @@ def measured(monkeypatch):
             raise SimulatorError("the phase difference covered 0.31 rad, less than a turn: the PE locks")
         return result
 
-    def table(target, steady, kind, *, workers, on_point=None, remember=None):
+    def table(target, steady, kind, coupling=None, *, workers, on_point=None, remember=None):
         on_point(f"{kind} measured")
         return stage(kind, WHOLE.tables[kind])
 
@@ -111,6 +111,12 @@ def test_a_killed_command_goes_on_where_it_stopped(measured, tmp_path, aishw):
     fresh = tmp_path / "d.h5"
     assert aishw("calibrate", "ring28", "-o", fresh).code == 0
     assert out.read_bytes() == fresh.read_bytes()
+
+
+def test_a_failure_at_the_begin_leaves_nothing_behind(measured, tmp_path, aishw):
+    measured.fail.add("steady")
+    answer = aishw("calibrate", "ring28", "-o", tmp_path / "c.h5")
+    assert answer.code == 2 and "kept" not in answer.err and not list(tmp_path.iterdir())
 
 
 def test_parts_of_other_settings_are_not_mixed_in(measured, tmp_path, aishw):
