@@ -9,13 +9,14 @@ from aishw.calibrate.loaded import Load, loaded_deck, run_loaded
 from aishw.calibrate.sources import BENCH
 from aishw.engines.phase import rising_crossings
 from aishw.engines.start import PE_NODES
+from aishw.errors import SimulatorError
 from aishw.hardware.solver import Solver
 from aishw.hardware.steady import SteadyState
 from aishw.hardware.target import Target
 from aishw.units import TWO_PI
 
 SAMPLES = 1024
-CYCLES, SETTLE = 16, 6
+CYCLES, SETTLE, FEWEST = 16, 6, 4
 MARKS = ("r0", "r1", "r2", "p", "n")
 
 
@@ -31,11 +32,18 @@ def state_under(
     """The PE's own steady state under a load and its supply power (W): the mean of the last cycles of one run.
 
     waves: of the ring, the taps and what is between them; the couplers' inner nodes are left out. mark_rad: the phase
-    that r0's rising crossing has (None: what puts tap p's at 0).
+    that r0's rising crossing has (None: what puts tap p's at 0). Raises SimulatorError for a PE that does not run, or
+    so slowly that too few cycles are left.
     """
     nodes = {node: name.format(0) for node, name in PE_NODES.items()} | {"p": "p_own", "n": "n_own"}
     save = " ".join([*(f"v({name})" for name in nodes.values()), "i(vdd)"])
     result, times = run_loaded(loaded_deck(target, load, solver, cycles, start=start, save=save), target)
+    if times.size < SETTLE + FEWEST:
+        raise SimulatorError(
+            f"the PE made {times.size} cycles in {cycles} of {load.frequency_Hz / 1e6:.4g} MHz at corner "
+            f"{target.technology.corner}, {target.technology.temperature_K:.4g} K, {SETTLE + FEWEST} are needed: it "
+            "does not oscillate, or runs far below its card's frequency_Hz"
+        )
     period_s, error_s = slope(times[SETTLE:])
     time, raw, half = result.raw.time_s, result.raw, target.technology.supply_V / 2
     crossings = {node: rising_crossings(time, raw[f"v({nodes[node]})"], half)[0] for node in MARKS}

@@ -10,6 +10,7 @@ import pytest
 from aishw.calibrate.loaded import GROUPS, Load, load_cells, loaded_deck, multiplied
 from aishw.calibrate.sources import source_phases, tap_sources
 from aishw.calibrate.state import mean_turn, slope, state_under
+from aishw.errors import SimulatorError
 from aishw.hardware.cards import load_target
 from aishw.hardware.solver import Solver
 
@@ -78,3 +79,9 @@ def test_the_pe_runs_and_knows_its_phase() -> None:
     again, _ = state_under(TARGET, Load(steady.waves, steady.frequency_Hz), start=steady, cycles=10, mark_rad=1.0)
     assert again.marks_rad["r0"] == pytest.approx(1.0)
     assert again.frequency_Hz == pytest.approx(steady.frequency_Hz, rel=1e-3)
+
+
+def test_a_pe_that_hardly_runs_is_refused() -> None:
+    """Asked for cycles of ten times its frequency, it makes too few."""
+    with pytest.raises(SimulatorError, match=r"the PE made \d cycles in 20 of 1000 MHz at corner tt"):
+        state_under(TARGET, Load(WAVES, 1e9), cycles=20)
