@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aishw.atomic import check_folder, check_output, write_whole
-from aishw.calibrate.page import draw, page_of
+from aishw.calibrate.page import CAPTIONS, draw, page_of
 from aishw.calibrate.summary import text_of
 from aishw.errors import StoreError
 from aishw.hardware.calibration import Calibration
@@ -49,6 +49,8 @@ def write_beside(
     beside.check(overwrite)
     try:
         beside.figures.mkdir(exist_ok=True)
+        for stale in CAPTIONS.keys() - pictures.keys():
+            (beside.figures / stale).unlink(missing_ok=True)
         for name, picture in pictures.items():
             write_whole(beside.figures / name, picture, overwrite=True)
     except OSError as error:

@@ -71,6 +71,8 @@ def _coupling(calibration: Calibration) -> Iterator[Merit]:
     yield Merit(group, "second order at the strongest code", 100 * float(second_order(table)[-1]), "%")
     yield Merit(group, "h2 at code 0", float(np.abs(table.harmonics[-1, zero, 1])) / shape.gain, "LSB")
     yield Merit(group, f"h3 at code {top}", 100 * float(np.abs(table.harmonics[-1, -1, 2])) / rate, "%")
+    if valid.empty:
+        yield Merit(group, "valid range", "none: no bias keeps both limits")
     yield Merit(group, "valid from", valid.lowest, "rad/cycle")
     yield Merit(group, "valid to", valid.highest, "rad/cycle")
     yield Merit(group, "weak-injection limit", valid.weak_injection, "rad/cycle")

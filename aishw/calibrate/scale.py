@@ -50,10 +50,20 @@ class ValidRange:
     weak_injection: float
     feedthrough: bool
 
+    @property
+    def empty(self) -> bool:
+        """Whether the ends have passed each other: no bias keeps both limits."""
+        return self.lowest > self.highest
+
     def objections(self, design: Design) -> list[str]:
         """What of the design's coupling lies outside, a line each."""
         used = design.rate["coupling"]
         used = used[used > 0]
+        if self.empty:
+            return [
+                f"no rate is valid: second-order terms allow {self.highest:.4f} rad per cycle at most, feedthrough "
+                f"{self.lowest:.4f} at least"
+            ]
         said = []
         if used.size and used.max() > self.highest * (1 + 1e-9):
             said.append(f"{used.max():.4f} rad per cycle is beyond the valid {self.highest:.4f}")

@@ -64,6 +64,8 @@ def _print_json(design: Design, out: Path, valid: ValidRange | None) -> None:
 
 
 def _show(design: Design, out: Path, valid: ValidRange | None) -> None:
+    from aishw.units import ns
+
     line, system, card = design.timeline, design.system, design.target
     clipped = sum(design.clipped.values())
     click.echo(
@@ -76,11 +78,15 @@ def _show(design: Design, out: Path, valid: ValidRange | None) -> None:
     )
     if valid is None:
         return
-    tau_s = design.seconds_per_tau * 1e9
+    tau_ns = design.seconds_per_tau / ns
+    held = (
+        ""
+        if valid.empty
+        else (f"; coupling valid from {valid.lowest:.4f} to {valid.highest:.4f} rad/cycle of the strongest code")
+    )
     click.echo(
-        f"calibrated: {card.frequency_Hz / 1e6:.4f} MHz, {tau_s.min():.4g} to {tau_s.max():.4g} ns a tau, reference "
-        f"{design.reference_shift:+.5f} rad/cycle; coupling valid from {valid.lowest:.4f} to {valid.highest:.4f} "
-        "rad/cycle of the strongest code"
+        f"calibrated: {card.frequency_Hz / 1e6:.4f} MHz, {tau_ns.min():.4g} to {tau_ns.max():.4g} ns a tau, reference "
+        f"{design.reference_shift:+.5f} rad/cycle{held}"
     )
     for objection in valid.objections(design):
         click.echo(f"outside the valid range: {objection}")

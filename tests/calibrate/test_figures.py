@@ -83,3 +83,7 @@ def test_what_is_there_already_stays(tmp_path: Path) -> None:
     assert Beside.of(file).page.read_bytes() == before
     write_beside(file, everything(RING28), TIMES, "x", overwrite=True)
     assert Beside.of(file).page.read_bytes() != before
+    (Beside.of(file).figures / "note.txt").write_text("mine")
+    write_beside(file, tables_only(RING28), TIMES, "x", overwrite=True)
+    left = {path.name for path in Beside.of(file).figures.iterdir()}
+    assert "noise.png" not in left and {"coupling.png", "note.txt"} <= left

@@ -95,8 +95,14 @@ def test_a_design_outside_is_told() -> None:
     assert valid.objections(lower(tiny_kurashil(), measured)) == []
     (objection,) = valid.objections(lower(tiny_kurashil(), measured, stretch=20))
     assert "feedthrough limit" in objection
-    (objection,) = replace(valid, highest=0.01).objections(lower(tiny_kurashil(), measured))
-    assert "beyond the valid 0.0100" in objection
+    (objection,) = replace(valid, highest=0.03).objections(lower(tiny_kurashil(), measured))
+    assert "beyond the valid 0.0300" in objection
+
+
+def test_ends_that_pass_each_other_leave_no_range() -> None:
+    valid = replace(valid_range(MADE), lowest=0.04, highest=0.02)
+    (objection,) = valid.objections(lower(tiny_kurashil(), RING28))
+    assert valid.empty and objection.startswith("no rate is valid: second-order terms allow 0.0200")
 
 
 def test_strength_is_odd_in_the_code() -> None:
