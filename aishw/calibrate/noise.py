@@ -56,7 +56,7 @@ def measure_noise(
     check = white_ensemble(target, steady, load, gamma, density, seed=seed, runs=runs, cycles=CYCLES, workers=workers)
     return NoiseFinding(
         float(thermal.sum()), float(flicker.sum()), by_group(devices, thermal), density, check.diffusion, check.error,
-        filtered_diffusion(gamma, density, steady.frequency_Hz, sample_s),
+        filtered_diffusion(gamma, density, steady.frequency_Hz, sample_s), IMAGE_CYCLES, TRIMMED_S,
     )  # fmt: skip
 
 

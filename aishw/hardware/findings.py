@@ -69,8 +69,9 @@ class PhaseResponse:
 @dataclass(frozen=True, eq=False)
 class NoiseFinding:
     """Phase diffusion. thermal, flicker: rad^2 per cycle from the devices' noise currents through the PPV. Flicker is a
-    slow wander: this is the phase variance at the end of one image over its cycles (160, on a chip trimmed an hour ago;
-    `calibrate.diffusion` has the law). by_device: rad^2 per cycle by device name, thermal.
+    slow wander of the frequency: this is the phase variance at the end of one image of image_cycles, over these cycles,
+    on a chip trimmed trimmed_s ago (`calibrate.diffusion` has the law), so that nearly all of it is one detuning of
+    sqrt(flicker / image_cycles) rad per cycle. by_device: rad^2 per cycle by device name, thermal.
 
     The check: currents of a known white density at the ring nodes, as an ensemble of transients and through the PPV.
     """
@@ -82,6 +83,8 @@ class NoiseFinding:
     ensemble: float
     ensemble_error: float
     predicted: float
+    image_cycles: float | None = None
+    trimmed_s: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
