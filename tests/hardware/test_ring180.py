@@ -130,7 +130,7 @@ def test_trim_lowers_the_frequency() -> None:
 def test_full_and_merged_couplers_give_the_same_current(code: int) -> None:
     """Both drive a held node from square taps: the mean currents over a half period agree to 2 % of code 7."""
     taps = "vp p 0 pulse(0 3.3 1n 200p 200p 4.8n 10n)\nvn n 0 pulse(3.3 0 1n 200p 200p 4.8n 10n)\n"
-    taps += "vbn bn 0 1.0\nvbp bp 0 2.3\n"
+    taps += "vbn bn 0 0.78\nvbp bp 0 2.52\n"
     bits = " ".join("vdd 0" if code + 8 >> b & 1 else "0 vdd" for b in (3, 2, 1, 0))
     up, un = fixed_units(code, 4)
     cells = f"xc p n y {bits} bn bp vdd coupler", f"xc p n y bn bp vdd coupler_fixed up={up} un={un}"
