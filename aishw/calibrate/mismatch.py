@@ -33,6 +33,7 @@ CYCLES, SETTLE = 14, 4
 DIFFERENCES = 4  # the third harmonic folds back onto the first: 2 % of it, in chip and nominal alike
 BATCH = 8  # chips in one deck of fingers
 TRIM_BITS = 9
+TRIM_CODES = (0, *(1 << b for b in range(TRIM_BITS)), (1 << TRIM_BITS) - 1)
 State = tuple[int, str, bool]  # a finger's number, the source's tap that drives it, whether it is biased
 
 
@@ -49,9 +50,7 @@ def measure_mismatch(
     mismatch_of(target.technology)
     load = load_of(steady)
     frequency_runs = [partial(period_of, target, steady, load, chip, seed) for chip in (None, *range(chips))]
-    trim_runs = [
-        partial(period_of, target, steady, load, trim=code) for code in (0, *(1 << b for b in range(TRIM_BITS)))
-    ]
+    trim_runs = [partial(period_of, target, steady, load, trim=code) for code in TRIM_CODES]
     batches: list[Sequence[int | None]] = [(None,)]  # the nominal coupler, then the chips
     batches += [range(first, min(first + BATCH, chips)) for first in range(0, chips, BATCH)]
     finger_runs = [partial(finger_rates, target, steady, response, batch, seed) for batch in batches]
@@ -63,7 +62,7 @@ def measure_mismatch(
     period_s = np.array(run_all([*frequency_runs, *trim_runs], workers, on_result=told))
     rates = np.concatenate(run_all(finger_runs, workers))
     frequency = period_s[0] / period_s[1 : chips + 1] - 1
-    trim_step = trim_steps(period_s[chips + 1], period_s[chips + 2 :])
+    trim_step = trim_steps(period_s[chips + 1], period_s[chips + 2 : -1], float(period_s[-1]))
     codes = np.arange(-TOP, TOP + 1)
     gain, alpha, offset = against_nominal(by_code(rates, target.encoding, codes), codes)
     residual = trim_residual(frequency, trim_step)
@@ -149,11 +148,18 @@ def against_nominal(
     return gain, alpha, (own[1:] - own[0])
 
 
-def trim_steps(period_0_s: float, period_bit_s: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(2^bits,) frequency by trim code relative to the middle one: each capacitor adds its own time to the period."""
+def trim_steps(period_0_s: float, period_bit_s: NDArray[np.float64], period_all_s: float) -> NDArray[np.float64]:
+    """(2^bits,) frequency by trim code relative to the middle one, from code 0, every single bit and all of them.
+
+    With S the sum of the bits' parts, the period moves by S + c S^2: a varactor at a faster node is worth more.
+    """
+    single, whole, c = period_bit_s - period_0_s, period_all_s - period_0_s, 0.0
+    for _ in range(40):
+        part = 2 * single / (1 + np.sqrt(1 + 4 * c * single))  # the root of part + c part^2 = single
+        c = (whole - part.sum()) / part.sum() ** 2
     codes = np.arange(1 << period_bit_s.size)
-    bits = codes[:, None] >> np.arange(period_bit_s.size) & 1
-    period = period_0_s + bits @ (period_bit_s - period_0_s)
+    total = (codes[:, None] >> np.arange(period_bit_s.size) & 1) @ part
+    period = period_0_s + total + c * total**2
     return np.asarray(period[MIDDLE_TRIM] / period - 1)
 
 

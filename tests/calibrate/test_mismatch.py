@@ -84,13 +84,25 @@ def test_a_turned_chip() -> None:
 def test_trim() -> None:
     """Each capacitor adds its time; a chip is set to within half a step of nominal."""
     bits = 10e-9 * 1e-4 * 2.0 ** np.arange(9)
-    step = trim_steps(10e-9, 10e-9 + bits)
+    step = trim_steps(10e-9, 10e-9 + bits, 10e-9 + bits.sum())
     assert step.size == 512 and step[256] == 0
     assert (np.diff(step) < 0).all()  # more capacitance is slower
     assert step[0] == pytest.approx(0.0256)
     chips = np.random.default_rng(0).uniform(-0.02, 0.02, 200)
     assert np.abs(trim_residual(chips, step)).max() < 0.55e-4
     assert trim_residual(np.array([0.05]), step)[0] == pytest.approx(1.05 * (1 + step[-1]) - 1)
+
+
+def test_a_bent_trim() -> None:
+    """Bits that are worth more on top of each other: every code comes out, not the measured ones alone."""
+    parts = -1e-12 * 2.0 ** np.arange(9)
+
+    def period(code: int) -> float:
+        total = sum(parts[b] for b in range(9) if code >> b & 1)
+        return 1e-8 + total + 1e8 * total**2
+
+    step = trim_steps(period(0), np.array([period(1 << b) for b in range(9)]), period(511))
+    assert step == pytest.approx([period(256) / period(code) - 1 for code in range(512)], abs=1e-9)
 
 
 def test_spreads() -> None:
