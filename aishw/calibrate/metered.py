@@ -31,15 +31,15 @@ PARTS = ("ring", "taps", "couplers", "driven")
 @dataclass(frozen=True)
 class Split:
     """Mean supply power, W: the ring, its taps, the couplers that drive it; driven_W: those that it drives, whose
-    supply is other PEs'. clock_W: what a driver of the 2 f clock takes from the supply. whole_W: all but driven_W and
-    clock_W.
+    supply is other PEs'. drive_W: what the drivers of the 2 f clock and of SHIL's low rail take
+    from the supply. whole_W: all but driven_W and drive_W.
     """
 
     ring_W: float
     taps_W: float
     couplers_W: float
     driven_W: float
-    clock_W: float
+    drive_W: float
     whole_W: float
 
 
@@ -53,7 +53,9 @@ def split_power(target: Target, steady: SteadyState, load: Load, solver: Solver 
     whole_A = -mean_between(raw.time_s, raw["i(vdd)"], *span) - amperes["driven"]
     period_s = 0.5 / load.frequency_Hz
     pushed_C = sum(pushed_charge(raw.time_s, raw[f"i({name})"], period_s, *span) for name in _clocks(deck))
-    parts = (*(amperes[part] for part in PARTS), pushed_C / period_s, whole_A)
+    # A rail that has to give charge takes it from the supply; one that receives it spills it.
+    rail_A = max(-mean_between(raw.time_s, raw["i(vm)"], *span), 0.0)
+    parts = (*(amperes[part] for part in PARTS), pushed_C / period_s + rail_A, whole_A)
     return Split(*(float(supply_V * ampere) for ampere in parts))
 
 
@@ -83,7 +85,7 @@ def metered_deck(target: Target, steady: SteadyState, load: Load, solver: Solver
             lines[k] = _supplied(line, "couplers")
         elif line.startswith("xp0 "):
             lines[k] = "xp0 r0_0 r1_0 r2_0 n_own p_own vdd_taps vdd_ring pe_metered"
-    save = [f".save v(r0_0) i(vdd) {' '.join(f'i(v_{part})' for part in PARTS)}"]
+    save = [f".save v(r0_0) i(vdd) i(vm) {' '.join(f'i(v_{part})' for part in PARTS)}"]
     save += [f".save i({name})" for name in _clocks("\n".join(lines))]
     return "\n".join([*(line for line in lines[:-1] if not line.startswith(".save")), *save, ".end", ""])
 

@@ -41,8 +41,8 @@ def measure_power(
     couplers = run_all([partial(coupler_power, target, steady, *point, held, solver) for point in points], workers)
     free, *injected = run_all([partial(split_power, target, steady, each, solver) for each in loads], workers)
     supply_W = np.stack([np.interp(codes, held, watts) for watts, _ in couplers])
-    # SHIL takes charge out of r1: it costs what the PE draws more, which may be less than nothing, and its clock.
-    extra_W = [each.whole_W + each.clock_W - free.whole_W for each in injected]
+    # SHIL moves charge at r1: it costs what the PE draws more, which may be less than nothing, its clock and its rail.
+    extra_W = [each.whole_W + each.drive_W - free.whole_W - free.drive_W for each in injected]
     changes_J, stays_J, leakage_W = bank_energy(target)
     return PowerFinding(
         codes,

@@ -90,7 +90,7 @@ def test_the_split_is_the_whole() -> None:
     whole: Split = split_power(TARGET, steady, replace(load_of(steady), shil_code=top))
     idle = float(power.coupler_W[power.codes == 0][0])
     parts = power.ring_W + power.taps_W + (steady.fan_in + 1) * idle + float(power.shil_W[-1])
-    assert parts == pytest.approx(whole.whole_W + whole.clock_W, rel=0.01)
+    assert parts == pytest.approx(whole.whole_W + whole.drive_W, rel=0.01)
     finer = split_power(TARGET, steady, load_of(steady), Solver(BENCH.method, 2 * BENCH.steps_per_cycle, 1e-4, 7.0))
     assert finer.ring_W == pytest.approx(power.ring_W, rel=0.01)
     assert finer.taps_W == pytest.approx(power.taps_W, rel=0.01)
