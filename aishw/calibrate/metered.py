@@ -31,8 +31,8 @@ PARTS = ("ring", "taps", "couplers", "driven")
 @dataclass(frozen=True)
 class Split:
     """Mean supply power, W: the ring, its taps, the couplers that drive it; driven_W: those that it drives, whose
-    supply is other PEs'. drive_W: what the drivers of the 2 f clock and of SHIL's low rail take
-    from the supply. whole_W: all but driven_W and drive_W.
+    supply is other PEs'. drive_W: what the drivers of the 2 f clock and of SHIL's low rail take from the supply.
+    whole_W: all but driven_W and drive_W.
     """
 
     ring_W: float

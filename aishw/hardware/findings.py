@@ -130,7 +130,8 @@ class CornerFinding:
 @dataclass(frozen=True, eq=False)
 class PowerFinding:
     """Mean supply power, W, at the strongest bias: ring and taps of one PE, one coupler by code (Q,), SHIL by code
-    (Q,), reference with its tap drivers; and the energy of switching one weight bit from chunk to chunk, J.
+    (Q,) with its clock and low rail, reference with its tap drivers; and the energy of switching one weight bit from
+    chunk to chunk, J.
 
     bit_switch_J: of a bit that changes, bit_stay_J: of one that keeps its value, both with the select lines.
     bit_leakage_W: one stored weight bit. coupler_by_bias_W: (P, Q) a coupler at each of the card's biases.
