@@ -23,7 +23,7 @@ from aishw.ais.rollout import kernel_fits
 from aishw.engines import macromodel_kernels as kernels
 from aishw.errors import CardError
 from aishw.hardware.calibration import HARMONICS, Calibration, Table
-from aishw.lower.circuit import base
+from aishw.lower.circuit import idle_drift
 from aishw.lower.design import Design
 
 Tensor = torch.Tensor
@@ -118,7 +118,7 @@ def segment_circuit(
     """
     cycles, top = float(design.cycles_per_tau[segment]), design.system.topology
     rate = {kind: value[segment] for kind, value in design.rate.items()}
-    constant = base(calibration.table("coupling"), rate["coupling"]) - design.reference_shift
+    constant = idle_drift(calibration, rate["coupling"], rate["reference"]) - design.reference_shift
     constant = cycles * (constant if detuning is None else constant + detuning)
 
     def shapes(kind: str, sites: NDArray[np.int64] | slice) -> tuple[Shapes, NDArray[np.int64]]:

@@ -79,7 +79,8 @@ def injected(
         offset, pair = offset * (1 + gain_error), idle + (pair - idle) * (1 + gain_error)[:, None]
     own_offset, own = look_up(calibration.table("reference"), rate["reference"], design.codes["reference"][segment])
     shil_offset, shil = look_up(calibration.table("shil"), rate["shil"], design.codes["shil"][segment])
-    constant = np.bincount(edges[0], offset, minlength=sites) + own_offset + shil_offset + base(table, rate["coupling"])
+    constant = np.bincount(edges[0], offset, minlength=sites) + own_offset + shil_offset
+    constant += idle_drift(calibration, rate["coupling"], rate["reference"])
     constant += (0.0 if detuning is None else detuning) - design.reference_shift
     return Injected(constant, pair, own, shil)
 
@@ -111,11 +112,20 @@ def look_up(table: Table, rate: Floats, codes: NDArray[np.int8]) -> tuple[Floats
     return offset, harmonics
 
 
+def idle_drift(calibration: Calibration, coupling: Floats, reference: Floats) -> Floats:
+    """(N,) rad per cycle of PEs whose couplers all hold code 0, against the steady state's frequency; coupling,
+    reference: (N,) rates of their biases.
+
+    Measured with the reference's coupler at its strongest bias; at another one it counts as one coupler of the fan-in.
+    """
+    own, drift = calibration.table("reference"), base(calibration.table("coupling"), coupling)
+    return drift + (base(own, reference) - base(own, own.rate[-1:])) / calibration.steady.fan_in
+
+
 def base(table: Table, rate: Floats) -> Floats:
-    """(N,) rad per cycle that the PEs run faster than the steady state because all their couplers have this bias."""
+    """The offset at code 0 at rates of any shape, linear in the logarithm between biases and constant below them."""
     zero = int(np.flatnonzero(table.codes == 0)[0])
-    measured = table.offset[:, zero] - table.offset[-1, zero]
-    inside = np.interp(np.log(np.maximum(rate, table.rate[0])), np.log(table.rate), measured)
+    inside = np.interp(np.log(np.maximum(rate, table.rate[0])), np.log(table.rate), table.offset[:, zero])
     return np.asarray(inside, dtype=np.float64)
 
 
