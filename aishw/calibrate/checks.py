@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from aishw.calibrate.scale import main_row
+from aishw.calibrate.scale import main_row, strength
 from aishw.calibrate.shape import Shape, shape_of
 from aishw.hardware.calibration import Calibration
 from aishw.hardware.findings import Check
@@ -35,9 +35,10 @@ def _projection(calibration: Calibration) -> Iterator[Check]:
         row = main_row(calibration.tables[kind])
         here, there = shape_of(calibration.tables[kind], kind, row), shape_of(predicted, kind, row)
         error = _both(here.gain_error, there.gain_error)
-        yield Check(f"{kind} gain, sweeps against PPV", here.gain, there.gain, error, GAIN * abs(there.gain),
-                    "rad/cycle/LSB")  # fmt: skip
         top = int(here.codes[-1])
+        # The strongest code, which both measured: slopes would compare what each makes of the codes between.
+        found, expected = (float(strength(table)[row, -1]) / top for table in (calibration.tables[kind], predicted))
+        yield Check(f"{kind} gain, sweeps against PPV", found, expected, error, GAIN * expected, "rad/cycle/LSB")
         yield Check(
             f"{kind} angle of code {top}, sweeps against PPV", _deg(here.at(top)), _deg(there.at(top)),
             _deg(_both(here.alpha_error_rad, there.alpha_error_rad)), ALPHA_DEG, "degrees",
