@@ -93,7 +93,6 @@ def everything(target: Target) -> Calibration:
     whole = replace(
         part,
         seed=3,
-        quick=True,
         predicted={kind: replace(t, harmonics=1.01 * t.harmonics) for kind, t in part.tables.items()},
         response=PhaseResponse(3e-16, phase, -1e13 * np.sin(phase), 8e12 * np.cos(phase), 1e11),
         noise=NoiseFinding(4e-6, 2e-6, {"xp.m1": 3e-6, "xp.m0": 1e-6}, 1e-22, 4.5e-4, 2e-5, 4.3e-4),

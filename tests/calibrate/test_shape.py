@@ -48,6 +48,7 @@ def test_checks_hold_and_fall_short() -> None:
     checks = checks_of(whole)
     assert len(checks) == 9 and all(check.passed for check in checks)
     assert checks_of(tables_only(RING28)) and len(checks_of(tables_only(RING28))) == 3
+    assert len(checks_of(replace(whole, quick=True))) == 7  # no SHIL against a quick prediction
     turned = {k: replace(t, harmonics=t.harmonics * np.exp(0.05j)) for k, t in whole.tables.items()}
     failed = [c.name for c in checks_of(replace(whole, predicted=turned)) if not c.passed]
     assert failed == [f"{kind} angle of code 7, sweeps against PPV" for kind in ("coupling", "shil")]
