@@ -32,7 +32,7 @@ def common_drift(design: Design, calibration: Calibration, x0: NDArray[np.float6
     states = rollout(design.realised, x0, "rk4", 0.05, times).numpy()  # (B, T, N)
     drift = 0.0
     for segment, cycles in enumerate(design.cycles_per_tau * design.system.duration_tau):
-        excess = injected(design, calibration, segment) - ideal(design, segment, HARMONICS)
+        circuit, plain = injected(design, calibration, segment), ideal(design, segment, HARMONICS)
         seen = states[:, segment * _POINTS : (segment + 1) * _POINTS].reshape(-1, design.system.sites)
-        drift += cycles * (float(excess.drifts(top)(seen).mean()) + design.reference_shift)
+        drift += cycles * (float((circuit.drifts(top)(seen) - plain.drifts(top)(seen)).mean()) + design.reference_shift)
     return drift / design.cycles
