@@ -112,8 +112,8 @@ def tables(name: str, results: Row) -> str:
     lines = []
     rows = sorted(results["heldout"].values(), key=lambda row: row["seed"])
     if rows:
-        lines += [f"Held-out networks of `{name}`: rad rms at the ends of the four chunks. One number is tuned to the array, the "
-                  f"common drift of real taps with all codes 0 ({results['closed']:.5f} rad per cycle).",, "",
+        lines += [f"Held-out networks of `{name}`: rad rms at the ends of the four chunks. One number is tuned to the "
+                  f"array, the common drift of real taps with all codes 0 ({results['closed']:.5f} rad per cycle).", "",
                   "| seed | macromodel | plain equation | sites predicted doubtful | slipped |",
                   "| --- | --- | --- | --- | --- |"]  # fmt: skip
         for row in rows:

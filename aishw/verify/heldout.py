@@ -3,7 +3,8 @@
 A 3x3 torus with real taps (no replayed neighbour), random signed asymmetric codes, SHIL and reference on, four chunks.
 The macromodel and the plain equation start where the transistors start; errors are rms over the sites at each chunk's
 end. One number is tuned to the array, as a chip's reference is: the common drift that real taps add to replayed ones
-(`closed_drift`), from a run with all codes 0. Sites that the macromodel's own ensemble calls doubtful are named before the transistors run (`slips`).
+(`closed_drift`), from a run with all codes 0. Sites that the macromodel's own ensemble calls doubtful are named before
+the transistors run (`slips`).
 """
 
 from __future__ import annotations
