@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -116,6 +116,27 @@ def calibration_option(help: str) -> Callable[..., Any]:
 def given_calibration(name: str | None) -> Calibration | None:
     """The calibration of the option --calibration, if it was given."""
     return None if name is None else load_calibration(name)
+
+
+def calibrated_target(name: str | None, target: Target, system: System, bits: int) -> tuple[Target, Calibration | None]:
+    """The target under the calibration `name`, and that calibration. Without a name it is the shipped one if that fits;
+    if none does, or the name is "none", the card's own figures stand."""
+    from aishw.calibrate.match import check_codes
+    from aishw.calibrate.scale import calibrated
+    from aishw.calibrate.shipped import calibration_of
+    from aishw.errors import CardError
+
+    fan_in = system.topology.fan_in
+    if name == "none":
+        return target, None
+    if name is not None:
+        return calibrated(target, load_calibration(name), fan_in, bits)
+    found = calibration_of(target, fan_in)
+    if found is not None:
+        with suppress(CardError):  # tables of another width
+            check_codes(found, bits)
+            return calibrated(target, found, fan_in, bits)
+    return target, None
 
 
 def load_calibration(name: str) -> Calibration:

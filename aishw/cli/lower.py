@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @common.checkpoint_argument
 @common.target_options
 @common.lower_options
-@common.calibration_option("Take scale and reference frequency from this calibration, not the card.")
+@common.calibration_option("Scale and reference frequency (default: the shipped one; none: the card's figures).")
 @common.out_option("The run file to write (HDF5).")
 @common.force_option
 @common.json_option
@@ -29,14 +29,13 @@ def command(
     """Quantises CHECKPOINT to the codes that a target holds, and writes a run file."""
     from aishw import store
     from aishw.atomic import check_output
-    from aishw.calibrate.scale import calibrated, valid_range
+    from aishw.calibrate.scale import valid_range
     from aishw.lower.lower import lower
 
     check_output(out, force)
     system = common.load_system(checkpoint)
-    card, tables = common.load_target(target, corner, temperature), common.given_calibration(calibration)
-    if tables is not None:
-        card, tables = calibrated(card, tables, system.topology.fan_in, bits)
+    card = common.load_target(target, corner, temperature)
+    card, tables = common.calibrated_target(calibration, card, system, bits)
     design = lower(
         system, card, bits=bits, policy=policy, strategy=strategy, clip=clip, stretch=stretch, calibration=tables
     )

@@ -13,7 +13,7 @@ from aishw.cli import common
 @common.checkpoint_argument
 @common.target_options
 @common.lower_options
-@common.calibration_option("Take scale, reference frequency and macromodel from this calibration.")
+@common.calibration_option("Scale, reference frequency and macromodel (default: the shipped one; none: the card's).")
 @click.option("--images", default=16, show_default=True, type=common.COUNT, help="Start states on the ODE rungs.")
 @click.option("--behavioural-images", default=2, show_default=True, type=click.IntRange(0),
               help="How many of them the whole array runs in ngspice.")  # fmt: skip
@@ -35,7 +35,6 @@ def command(
     image_limit_rad: float | None, out: Path, resume: bool, force: bool, as_json: bool,
 ) -> int:  # fmt: skip
     """Takes CHECKPOINT down the ladder on a target and writes a report. Exits 1 if a check fell short."""
-    from aishw.calibrate.scale import calibrated
     from aishw.lower.lower import lower
     from aishw.verify.pipeline import Plan, verify
     from aishw.verify.record import comparison_record
@@ -47,9 +46,7 @@ def command(
         images, seed, behavioural_images, chosen, window_site, window_limit_rad=window_limit_rad,
         image_limit_rad=image_limit_rad,
     )  # fmt: skip
-    tables = common.given_calibration(calibration)
-    if tables is not None:
-        card, tables = calibrated(card, tables, system.topology.fan_in, bits)
+    card, tables = common.calibrated_target(calibration, card, system, bits)
     design = lower(
         system, card, bits=bits, policy=policy, strategy=strategy, clip=clip, stretch=stretch, calibration=tables
     )
