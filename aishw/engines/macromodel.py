@@ -2,9 +2,10 @@
 
     ds_i/dtau = cycles_per_tau ds_i/dcycle [+ sqrt(cycles_per_tau D) dW],    ds_i/dcycle as in `lower.circuit`
 
-with the tables of a Calibration at each site's own bias, and D the measured phase diffusion. Without noise DOP853
-solves it; with noise RK4 takes fixed steps of at most 0.02 tau, each followed by its kick (the noise is additive, so
-this is of strong order 1 in the step).
+with the tables of a Calibration at each site's own bias, and D the measured thermal phase diffusion. Without noise
+DOP853 solves it; with noise RK4 takes fixed steps of at most 0.02 tau, each followed by its kick (the noise is
+additive, so this is of strong order 1 in the step). Flicker noise hardly changes during an image: it is one detuning
+per site and image, of sqrt(flicker / image_cycles) rad per cycle.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class Macromodel:
 
     detuning: (N,) rad per cycle, each PE's frequency error after trim (default: none). gain_error: (E,) relative, each
     coupler's (default: none). diffusion: rad^2 per cycle, used if the job asks for noise (default: the calibration's
-    thermal and flicker noise).
+    thermal noise, with its flicker as detuning).
     """
 
     calibration: Calibration
@@ -55,8 +56,11 @@ class Macromodel:
         """
         rows = np.arange(job.x0.shape[0]) if images is None else np.asarray(images, dtype=np.int64)
         begin, system = time.process_time(), design.system
-        diffusion = self._diffusion() if job.noise else 0.0
+        diffusion, wander = self._noise() if job.noise else (0.0, 0.0)
         draws = [np.random.default_rng((job.seed, int(row))) for row in rows]
+        slow = np.stack(
+            [wander * draw.standard_normal(system.sites) if wander else np.zeros(system.sites) for draw in draws]
+        )
         state = np.empty((rows.size, job.samples_tau.size, system.sites))
         now, bounds = job.x0[rows].copy(), system.boundaries_tau
         for k in range(system.segments):
@@ -65,7 +69,8 @@ class Macromodel:
             grid = np.unique(np.append(np.minimum(job.samples_tau[at], b), b))
             slope = self.slope(design, k, rows.size)
             if job.noise:
-                steps = _walk(slope, now, a, grid, diffusion * float(design.cycles_per_tau[k]), draws)
+                cycles = float(design.cycles_per_tau[k])
+                steps = _walk(_pushed(slope, cycles * slow.ravel()), now, a, grid, diffusion * cycles, draws)
             else:
                 steps = _solve(slope, now, a, grid)
             state[:, at] = steps[: int(at.sum())].transpose(1, 0, 2)
@@ -77,7 +82,12 @@ class Macromodel:
             "reference_shift": design.reference_shift,
         }  # fmt: skip
         if job.noise:
-            settings |= {"method": "RK4 and a kick", "step_tau": NOISE_STEP_TAU, "diffusion": diffusion}
+            settings |= {
+                "method": "RK4 and a kick",
+                "step_tau": NOISE_STEP_TAU,
+                "diffusion": diffusion,
+                "wander": wander,
+            }
         else:
             settings |= {"method": "DOP853", "rtol": TOLERANCE, "atol": TOLERANCE}
         sites, cpu_s = np.arange(system.sites), time.process_time() - begin
@@ -90,18 +100,25 @@ class Macromodel:
         drift, n, cycles = circuit.drifts(design.system.topology), design.system.sites, design.cycles_per_tau[segment]
         return lambda _, flat: (cycles * drift(flat.reshape(batch, n))).ravel()
 
-    def _diffusion(self) -> float:
+    def _noise(self) -> tuple[float, float]:
+        """Diffusion (rad^2 per cycle) and the deviation of the slow detuning (rad per cycle)."""
         found = self.calibration.noise
         if self.diffusion is not None:
             if not 0 <= self.diffusion < np.inf:
                 raise ModelError(f"a diffusion must be 0 or more rad^2 per cycle, got {self.diffusion}")
-            return self.diffusion
+            return self.diffusion, 0.0
         if found is None:
             raise ModelError(
                 f"the calibration of {self.calibration.steady.target!r} has no noise figures; run without noise, or "
                 "calibrate the target in full"
             )
-        return found.thermal + found.flicker
+        if found.image_cycles is None:
+            return found.thermal + found.flicker, 0.0
+        return found.thermal, float(np.sqrt(found.flicker / found.image_cycles))
+
+
+def _pushed(slope: Slope, push: Floats) -> Slope:
+    return lambda tau, flat: slope(tau, flat) + push
 
 
 def _solve(slope: Slope, now: Floats, begin_tau: float, grid: Floats) -> Floats:
