@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,8 @@ Say = Callable[[str], None]
 @dataclass(frozen=True)
 class Settings:
     """fan_in: couplers of the PE. seed: of drawn chips and noise. quick: fewer points and draws. workers: simulator
-    processes side by side. only: stages to measure beside the steady state (the others are left out).
+    processes side by side. only: stages to measure beside the steady state (the others are left out). solver: the
+    options of every run behind the tables.
     """
 
     fan_in: int = 24
@@ -44,6 +45,7 @@ class Settings:
     quick: bool = False
     workers: int = 2
     only: tuple[str, ...] = STAGES
+    solver: Solver = field(default_factory=Solver)
 
 
 def made_by(target: Target, settings: Settings) -> str:
@@ -52,16 +54,17 @@ def made_by(target: Target, settings: Settings) -> str:
     words = ["aishw calibrate", target.name, "--corner", technology.corner, "--temperature"]
     words += [f"{technology.temperature_K - KELVIN:g}", "--fan-in", str(settings.fan_in), "--seed", str(settings.seed)]
     words += ["--quick"] * settings.quick
+    words += [] if settings.solver == Solver() else ["--steps", str(settings.solver.steps_per_cycle)]
     words += [] if set(settings.only) >= set(STAGES) else ["--only", ",".join(settings.only)]
     return " ".join(words)
 
 
 def parts_of(folder: Path, target: Target, settings: Settings, simulator: str) -> Parts:
     """The parts of this calibration; they are refused if its netlist or models are changed while it is measured."""
-    circuit = circuit_id(target, Solver(), settings.fan_in)
+    circuit = circuit_id(target, settings.solver, settings.fan_in)
 
     def guard() -> None:
-        if circuit_id(target, Solver(), settings.fan_in) != circuit:
+        if circuit_id(target, settings.solver, settings.fan_in) != circuit:
             raise CardError(
                 f"the netlist or the models of target {target.name!r} were changed while it was measured; leave them "
                 "alone and give the command again"
@@ -88,6 +91,8 @@ def calibrate(target: Target, settings: Settings, parts: Parts, tell: Tell, say:
             "chips": FEW_CHIPS if settings.quick else CHIPS, "on_point": say,
             "remember": parts.remember(name, *depends),
         }  # fmt: skip
+        if name in ("steady", "corners"):  # the others take the steady state's, or a bench's own
+            offered["solver"] = settings.solver
         named = {k: v for k, v in offered.items() if k in inspect.signature(function).parameters}
         tell(name, 0.0)
         try:
@@ -106,7 +111,6 @@ def calibrate(target: Target, settings: Settings, parts: Parts, tell: Tell, say:
     wanted = {*settings.only, *(need for name in settings.only for need in NEEDS.get(name, ()))}
     found: dict[str, Any] = {}
     tables: dict[str, Table] = {}
-    solver: Solver = steady.solver
     if "solver" in wanted:
         from aishw.calibrate.solver_error import measure_solver
 
@@ -138,7 +142,7 @@ def calibrate(target: Target, settings: Settings, parts: Parts, tell: Tell, say:
     if "corners" in wanted:
         from aishw.calibrate.corners import measure_corners
 
-        found["corners"] = run("corners", findings.CornerFinding, measure_corners, solver)
+        found["corners"] = run("corners", findings.CornerFinding, measure_corners)
     if "power" in wanted:
         from aishw.calibrate.power import measure_power
 
