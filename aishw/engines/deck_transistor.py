@@ -169,8 +169,8 @@ def _pins(segments: int, storage: str) -> Callable[[str, list[int], str, str], I
 def pe_lines(design: Design, sites: NDArray[np.int64], trim: NDArray[np.int64] | None) -> Iterator[str]:
     """PEs and their frequency trims; trim is indexed by site number.
 
-    A PE is sized for the fan-in of its target: a neighbourhood with fewer couplers gets capacitors in their place, on r0 and
-    on both taps, so that edges and delays stay.
+    A PE is sized for its target's fan-in: a neighbourhood with fewer couplers gets capacitors in their place, on r0
+    and on both taps, so that edges and delays stay.
     """
     circuit = design.target.circuit
     missing = design.target.fan_in - design.system.topology.fan_in
