@@ -3,6 +3,9 @@
 On the CPU the numba kernels with their own adjoint; elsewhere plain torch over gathered edges. Codes come as tensors
 that carry gradients only: forward takes the table at the integer code, backward its derivative with respect to the
 code (central differences between neighbouring codes, exact for a table that is quadratic in the code).
+
+What injections do together, Re b (F_i^2 - sum_e F_ie^2) of `lower.circuit`, costs two sums per site: the squares of
+single drives go into the tables (z_2 - b z_1^2), and Re b F_i^2 follows from the sum F_i of all first harmonics.
 """
 
 from __future__ import annotations
@@ -23,19 +26,20 @@ from aishw.ais.rollout import kernel_fits
 from aishw.engines import macromodel_kernels as kernels
 from aishw.errors import CardError
 from aishw.hardware.calibration import HARMONICS, Calibration, Table
-from aishw.lower.circuit import idle_drift
+from aishw.lower.circuit import idle_drift, second_order
 from aishw.lower.design import Design
 
 Tensor = torch.Tensor
 Floats = NDArray[np.float64]
 
 TERMS = 2 * HARMONICS + 1
+COLUMNS = TERMS + 2
 
 
 @dataclass(frozen=True, eq=False)
 class Shapes:
-    """Injections of one kind: table (X, 3, 11) per tau, polynomials of `macromodel_kernels` for the rate, its slope in
-    the angle and its slope in the code; row (E,) or (N,), int64: which of the X each injection follows.
+    """Injections of one kind: table (X, 3, 13) per tau as `polynomials` makes it; row (E,) or (N,), int64: which of the
+    X each injection follows.
     """
 
     table: Tensor
@@ -49,15 +53,29 @@ class Shapes:
         table = still + (own - still) * factor[:, None, None]
         return Shapes(table, torch.arange(len(table), device=table.device))
 
+    def without_square(self, together: complex) -> Shapes:
+        """Tables less what a drive alone does to second order: z_2 - b z_1^2, with both slopes. together: b per tau.
+
+        After `scaled`, as the square of a drive does not scale with it.
+        """
+        table, first = self.table.clone(), torch.view_as_complex(self.table[..., TERMS:].contiguous())
+        square = together * first[:, :1] * first * first.new_tensor([1.0, 2.0, 2.0])
+        table[..., 0] += square.real  # less Re z exp(2iD) = Re z (2 u^2 - 1) - Im z 2 u v
+        table[..., 2] -= 2 * square.real
+        table[..., HARMONICS + 2] += 2 * square.imag
+        return Shapes(table, self.row)
+
 
 @dataclass(frozen=True, eq=False)
 class SegmentCircuit:
-    """One segment of a design on its circuit. constant: (N,) rad per tau. edges: (2, E); wiring: so too."""
+    """One segment of a design on its circuit. constant: (N,) rad per tau. together: (2,) Re b and Im b, tau per rad.
+    edges: (2, E); wiring: so too. `pair` and `own` come without their squares."""
 
     constant: Tensor
     pair: Shapes
     own: Shapes
     shil: Shapes
+    together: Tensor
     edges: Tensor
     wiring: Wiring
 
@@ -72,8 +90,10 @@ class SegmentCircuit:
     def _gathered(self, x: Tensor, pair: Tensor, own: Tensor, shil: Tensor) -> Tensor:
         driven, driving = self.edges
         pushed = _series(self.pair, x[driven] - x[driving], pair)
-        alone = _series(self.own, x, own) + _series(self.shil, 2 * x, shil)
-        return (self.constant[:, None] + alone).index_add(0, driven, pushed)
+        still, fx, fy = _series(self.own, x, own).index_add(1, driven, pushed)
+        real, imag = self.together
+        alone = self.constant[:, None] + still + _series(self.shil, 2 * x, shil)[0]
+        return alone + real * (fx * fx - fy * fy) - 2 * imag * fx * fy
 
 
 class CircuitDrift(torch.autograd.Function):
@@ -83,24 +103,24 @@ class CircuitDrift(torch.autograd.Function):
     def forward(  # type: ignore[override]
         ctx: Any, x: Tensor, pair: Tensor, own: Tensor, shil: Tensor, circuit: SegmentCircuit
     ) -> Tensor:
-        ctx.save_for_backward(x)
+        out, drive = x.new_empty(x.shape), x.new_empty(len(x), 2 * x.shape[1])
+        ctx.save_for_backward(x, drive)
         ctx.circuit = circuit
-        out = x.new_empty(x.shape)
         run(
             kernels.circuit_forward, *circuit.wiring.forward, _read(x), _trig(x), _read(circuit.constant),
-            *_tables(circuit), out.numpy(),
+            *_tables(circuit), _read(circuit.together), drive.numpy(), out.numpy(),
         )  # fmt: skip
         return out
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
-        (x,), circuit = ctx.saved_tensors, ctx.circuit
+        (x, drive), circuit = ctx.saved_tensors, ctx.circuit
         shapes = (x.shape, circuit.pair.row.shape, circuit.own.row.shape, circuit.shil.row.shape)
         found = [x.new_zeros(shape) for shape in shapes]
         run(
-            kernels.circuit_backward, *circuit.wiring.forward, _read(x), _trig(x), *_tables(circuit),
-            _read(grad), *(each.numpy() for each in found),
+            kernels.circuit_backward, *circuit.wiring.forward, _read(x), _trig(x),
+            *_tables(circuit), _read(circuit.together), drive.numpy(), _read(grad), *(each.numpy() for each in found),
         )  # fmt: skip
         return (*found, None)
 
@@ -130,18 +150,21 @@ def segment_circuit(
             raise CardError(f"the {kind} table ends at code {table.codes[-1]}, the design has {np.abs(codes).max()}")
         start = which[sites] * table.codes.size - first
         rows = torch.from_numpy(start + codes).to(like.device)
-        return Shapes(like.new_tensor(every.reshape(-1, 3, TERMS)), rows), start
+        return Shapes(like.new_tensor(every.reshape(-1, 3, COLUMNS)), rows), start
 
     pair, idle = shapes("coupling", top.edges[0])
     if gain_error is not None:
         pair = pair.scaled(1 + like.new_tensor(gain_error), torch.from_numpy(idle).to(like.device))
     (own, _), (shil, _) = shapes("reference", slice(None)), shapes("shil", slice(None))
+    b = second_order(calibration.table("coupling")) / cycles
+    pair, own, together = pair.without_square(b), own.without_square(b), like.new_tensor([b.real, b.imag])
     edges = torch.from_numpy(top.edges).to(like.device)
-    return SegmentCircuit(like.new_tensor(constant), pair, own, shil, edges, wire(top))
+    return SegmentCircuit(like.new_tensor(constant), pair, own, shil, together, edges, wire(top))
 
 
 def polynomials(table: Table, rate: float) -> Floats:
-    """(Q, 3, 11): every code's rate at one bias, its slope in the angle and its slope in the code, as polynomials.
+    """(Q, 3, 13): every code's rate at one bias, its slope in the angle and its slope in the code. Of each, 11
+    coefficients of the polynomials of `macromodel_kernels`, then Re z_1 and Im z_1.
 
     Offsets count against code 0. Raises CardError for a table of more than 5 harmonics.
     """
@@ -156,23 +179,28 @@ def polynomials(table: Table, rate: float) -> Floats:
 
 
 def _polynomial(z: NDArray[np.complexfloating[Any, Any]]) -> Floats:
-    """(X, 6) to (X, 11): cos kD = T_k(u) and sin kD = v T_k'(u) / k, with Chebyshev's T_k."""
+    """(X, 6) to (X, 13): cos kD = T_k(u) and sin kD = v T_k'(u) / k, with Chebyshev's T_k; then z_1."""
     even, odd = np.zeros((HARMONICS + 1, HARMONICS + 1)), np.zeros((HARMONICS + 1, HARMONICS))
     for k in range(HARMONICS + 1):
         power = chebyshev.cheb2poly([0] * k + [1])
         even[k, : k + 1] = power
         if k:
             odd[k, :k] = power[1:] * np.arange(1, k + 1) / k
-    return np.concatenate([z.real @ even, -z.imag @ odd], axis=1)
+    return np.concatenate([z.real @ even, -z.imag @ odd, z.real[:, 1:2], z.imag[:, 1:2]], axis=1)
 
 
 def _series(shapes: Shapes, angle: Tensor, code: Tensor) -> Tensor:
-    """The rates (X, B) at angles (X, B); straight through the codes (X,)."""
+    """(3, X, B): rates at angles (X, B), and Re and Im of the drives z_1 exp(iD); straight through the codes (X,)."""
     table, u, v = shapes.table[shapes.row], angle.cos(), angle.sin()
-    rate = _horner(table[:, 0], u, v)
+    found = _rate_and_drive(table[:, 0], u, v)
     if not code.requires_grad:
-        return rate
-    return rate + (code - code.detach())[:, None] * _horner(table[:, 2], u.detach(), v.detach())
+        return found
+    return found + (code - code.detach())[:, None] * _rate_and_drive(table[:, 2], u.detach(), v.detach())
+
+
+def _rate_and_drive(p: Tensor, u: Tensor, v: Tensor) -> Tensor:
+    real, imag = p[:, TERMS, None], p[:, TERMS + 1, None]
+    return torch.stack([_horner(p, u, v), real * u - imag * v, real * v + imag * u])
 
 
 def _horner(p: Tensor, u: Tensor, v: Tensor) -> Tensor:
