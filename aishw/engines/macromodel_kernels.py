@@ -118,7 +118,7 @@ def circuit_backward(  # type: ignore[no-untyped-def]
                 theirs[b] -= push
                 even = q0 + u * (q1 + u * (q2 + u * (q3 + u * (q4 + u * q5))))
                 by_code += g[b] * (even + v * (q6 + u * (q7 + u * (q8 + u * (q9 + u * q10)))))
-            # A loop of its own: in one, the compiler runs out of registers and pointers (best of 100 on a busy core: 7.7 ms instead of 5.6).
+            # A loop of its own: 5.6 ms instead of 7.7 in one (best of 100 on a busy core).
             for b in range(starts):
                 hx = wx[b] * wave[j, starts + b] + wy[b] * wave[j, b]
                 hy = wy[b] * wave[j, starts + b] - wx[b] * wave[j, b]

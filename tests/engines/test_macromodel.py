@@ -48,7 +48,7 @@ def test_an_ideal_table_is_the_ode(policy: str) -> None:
 
 
 def test_offsets_and_detuning_turn_the_phase_at_their_rate() -> None:
-    """All codes 0: offset(0) is not counted twice, a detuning of 0.01 rad per cycle adds 0.01 * cycles."""
+    """All codes 0: the PE's own drift counts once, not per coupler; 0.01 rad per cycle of detuning add to it."""
     d = design(4, segments=1)
     d = replace(d, codes={kind: np.zeros_like(code) for kind, code in d.codes.items()})
     tables = dict(ideal(d).tables)
@@ -56,8 +56,19 @@ def test_offsets_and_detuning_turn_the_phase_at_their_rate() -> None:
     detuning = np.zeros(d.system.sites)
     detuning[7] = 0.01
     end = Macromodel(Calibration(STEADY, tables), detuning).run(d, job(d)).state[:, -1] - job(d).x0
-    assert end[:, 7] == pytest.approx(0.01 * d.cycles, rel=1e-6)
-    assert np.abs(np.delete(end, 7, axis=1)).max() < 1e-9
+    assert end[:, 7] == pytest.approx(0.31 * d.cycles, rel=1e-6)
+    assert np.delete(end, 7, axis=1) == pytest.approx(0.3 * d.cycles, rel=1e-6)
+
+
+def test_the_own_drift_follows_the_bias_and_the_reference_is_one_coupler_of_the_fan_in() -> None:
+    d = idle(1)
+    tables = dict(ideal(d).tables)
+    tables["coupling"] = replace(tables["coupling"], offset=np.repeat([[0.1], [0.3]], 15, axis=1))
+    pair, own = (0.1 + 0.2 * np.log(d.rate[kind][0] / 0.001) / np.log(1000) for kind in ("coupling", "reference"))
+    assert np.abs(pair - 0.3).min() > 0.01 and np.abs(own - 0.3).min() > 0.01
+    found = Macromodel(Calibration(STEADY, tables)).slope(d, 0, 1)(0.0, np.zeros(d.system.sites))
+    expected = d.cycles_per_tau[0] * (pair + (own - 0.3) / STEADY.fan_in)
+    assert found == pytest.approx(expected, rel=1e-9)
 
 
 def test_a_second_harmonic_depends_on_twice_the_difference() -> None:
@@ -111,7 +122,7 @@ def test_noise_spreads_idle_phases_by_the_calibrations_diffusion() -> None:
     for at, cycles in enumerate(np.cumsum(d.cycles_per_tau * d.system.duration_tau), start=1):
         assert trace.state[:, at].var() == pytest.approx(4e-4 * cycles, rel=0.07)
     explicit = Macromodel(ideal(d), diffusion=4e-4).run(d, asked)
-    assert np.array_equal(explicit.state, trace.state)
+    assert np.allclose(explicit.state, trace.state, rtol=1e-12, atol=1e-12)
     assert trace.settings["diffusion"] == pytest.approx(4e-4)
 
 

@@ -16,30 +16,33 @@ from aishw.ais.system import System
 from aishw.ais.topology import grid
 from aishw.engines.base import Job, sample_times
 from aishw.engines.macromodel import Macromodel
-from aishw.engines.macromodel_drift import polynomials
+from aishw.engines.macromodel_drift import polynomials, segment_circuit
 from aishw.engines.macromodel_rollout import rollout_macromodel
 from aishw.errors import CardError, ModelError
 from aishw.hardware.calibration import HARMONICS, Calibration, Table
 from aishw.hardware.cards import load_target
+from aishw.lower.circuit import injected
 from aishw.lower.design import Design
 from aishw.lower.lower import lower
 
-RATES = np.array([0.001, 1.0])
+RATES = np.array([0.001, 0.5, 1.0])
 
 
-def rough(seed: int = 0, at: int | None = None, by: float = 0.0, kind: str = "") -> Calibration:
+def rough(seed: int = 0, at: int | None = None, by: float = 0.0, kind: str = "", even: complex = 0) -> Calibration:
     """Random harmonics and offsets, quadratic in the code, for every kind. The entry of code `at` of `kind` is that
-    of the code at + by.
+    of the code at + by, at all biases but the strongest: it is never used, and b comes from it. even: added to the
+    even part of the couplers' z_2, at codes -7 and 7.
     """
     tables = {}
     for number, name in enumerate(("coupling", "reference", "shil")):
         draw = np.random.default_rng((seed, number))
         a, b, c = draw.normal(size=(3, HARMONICS)) + 1j * draw.normal(size=(3, HARMONICS))
-        code = CODES + by * (np.equal(CODES, at) & (name == kind))
-        x = code[:, None] / 7
-        z = 0.02 * a + (0.1 * b - 1j * np.eye(HARMONICS)[0]) * x + 0.05 * c * x**2
-        offset = RATES[:, None] * (0.1 * code / 7 + 0.2 * (code / 7) ** 2)
-        zero = np.zeros((2, 15))
+        c = 0.05 * c + even * np.eye(HARMONICS)[1] * (name != "shil")
+        moved = np.equal(CODES, at) & (name == kind) & (RATES[:, None] < RATES[-1])
+        x = (CODES + by * moved)[:, :, None] / 7
+        z = 0.02 * a + (0.1 * b - 1j * np.eye(HARMONICS)[0]) * x + c * x**2
+        offset = RATES[:, None] * (0.1 * x + 0.2 * x**2)[..., 0]
+        zero = np.zeros((RATES.size, 15))
         tables[name] = Table(RATES, CODES, offset, RATES[:, None, None] * z, zero, zero)
     return Calibration(STEADY, tables)
 
@@ -82,7 +85,7 @@ def test_orders_of_convergence(method: str, order: int) -> None:
     exact = rollout_macromodel(d, rough(), starts(d), method="rk4", step_tau=0.002)
     errors = [
         (rollout_macromodel(d, rough(), starts(d), method=method, step_tau=h) - exact).abs().max().item()
-        for h in (0.02, 0.01)
+        for h in ((0.0025, 0.00125) if method == "euler" else (0.02, 0.01))
     ]
     assert np.log2(errors[0] / errors[1]) == pytest.approx(order, abs=0.35)
 
@@ -93,11 +96,35 @@ def test_both_paths_have_the_same_numbers_and_gradients() -> None:
     found = []
     for path in ("kernel", "gather"):
         p, x0 = weights(d.system), starts(d).requires_grad_()
-        out = loss(d, rough(), x0, p, path=path, gain_error=gain)
+        out = loss(d, rough(even=0.5 + 1j), x0, p, path=path, gain_error=gain)
         found.append([out, *torch.autograd.grad(out, [x0, *p.trainable.values()])])
     for one, other in zip(*found, strict=True):
         assert one.abs().max() > 0
         assert torch.allclose(one, other, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("path", ["kernel", "gather"])
+def test_what_injections_do_together_is_the_circuits_and_so_is_its_gradient(path: str) -> None:
+    """One evaluation of the drift against `lower.circuit`; finite differences with respect to every phase."""
+    d, cal = design(3, policy="site"), rough(even=0.5 + 1j)
+    top, x = d.system.topology, starts(d)
+    gain = np.random.default_rng(4).normal(0, 0.1, top.edges.shape[1])
+    exact = injected(d, cal, 1, gain_error=gain)
+    alone = replace(exact, together=0.0)
+    assert np.abs(exact.drifts(top)(x.numpy()) - alone.drifts(top)(x.numpy())).max() > 1e-3
+    codes = tuple(torch.from_numpy(d.codes[kind][1].astype(float)) for kind in ("coupling", "reference", "shil"))
+    drift = segment_circuit(d, cal, 1, x, gain_error=gain).drift(path, codes)
+    state = x.T.contiguous().requires_grad_()
+    found = drift(state) / d.cycles_per_tau[1]
+    assert np.allclose(found.detach().numpy().T, exact.drifts(top)(x.numpy()), rtol=1e-10, atol=1e-12)
+    mix = torch.linspace(-1, 1, found.numel(), dtype=torch.float64).reshape(found.shape)
+    (gradient,) = torch.autograd.grad((found * mix).sum(), state)
+    for site in range(d.system.sites):
+        push = np.zeros((1, d.system.sites))
+        push[0, site] = 1e-6
+        there, back = (exact.drifts(top)(x.numpy() + sign * push) for sign in (1, -1))
+        expected = ((there - back) / 2e-6 * mix.numpy().T).sum(axis=1)
+        assert gradient[site].numpy() == pytest.approx(expected, rel=1e-6, abs=1e-8)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
@@ -146,8 +173,8 @@ def test_gradient_of_a_code_is_the_finite_difference_of_the_table(kind: str, cod
     d = replace(d, codes=codes)
     p, x0 = weights(d.system), starts(d)
     own = p.coupling if kind == "coupling" else p.terms[kind]
-    (gradient,) = torch.autograd.grad(loss(d, rough(), x0, p), own)
-    there, back = (loss(d, rough(at=code, by=by, kind=kind), x0) for by in (step, -step))
+    (gradient,) = torch.autograd.grad(loss(d, rough(even=0.2 + 0.3j), x0, p), own)
+    there, back = (loss(d, rough(at=code, by=by, kind=kind, even=0.2 + 0.3j), x0) for by in (step, -step))
     site = d.system.topology.edges[0, 11] if kind == "coupling" else 11
     levels = d.target.injections[kind].levels
     steepness = np.gradient(np.concatenate([-levels[:0:-1], levels]))[code + 7]
@@ -221,9 +248,10 @@ def test_polynomials_are_the_fourier_series() -> None:
         turn = np.exp(1j * np.outer(np.arange(1, HARMONICS + 1), angle))
         expected = offset[q] - offset[7] + (z[q] @ turn).real
         found = np.polynomial.polynomial.polyval(u, rows[q, 0, :6]) + v * np.polynomial.polynomial.polyval(
-            u, rows[q, 0, 6:]
+            u, rows[q, 0, 6:11]
         )
         assert found == pytest.approx(expected, rel=1e-12, abs=1e-15)
+        assert rows[q, 0, 11:] == pytest.approx([z[q, 0].real, z[q, 0].imag])
 
 
 def test_what_does_not_fit_is_refused() -> None:
