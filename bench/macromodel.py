@@ -3,8 +3,8 @@
     python bench/macromodel.py [--batch 64] [--side 56] [--steps 80] [--repeats 5] [--double]
 
 Prints CPU seconds (the median of the repeats, the contenders taken in turns) and their ratio, for weights of random
-size lowered to the target `ring28` and its shipped calibration. Measured on a shared EPYC core: 0.34 s and 0.83 s for
-forward and backward, ratio 2.4 (float64 1.7; 16x16 sites 1.7). Exits 1 when both together cost more than
+size lowered to the target `ring28` and its shipped calibration. Measured on a busy, shared EPYC core: 0.28 s and 0.77 s
+for forward and backward, ratio 2.8, and 2.8 to 3.5 from run to run as the neighbours' load varies. Exits 1 when both together cost more than
 3 times the plain KuraSHIL rollout.
 """
 
