@@ -119,10 +119,17 @@ def test_every_corner_oscillates_in_its_order() -> None:
 
 
 @needs_kit
-def test_trim_lowers_the_frequency() -> None:
-    """All bits against none: 511 half steps of about 1e-4 take 1 to 4 % off."""
-    low, high = ring_Hz("tt", 511), ring_Hz("tt", 0)
-    assert 0.01 < high / low - 1 < 0.04
+def test_trim_raises_the_frequency() -> None:
+    """All bits against none: 511 half steps of about 1e-4 add 3 to 6 %."""
+    low, high = ring_Hz("tt", 0), ring_Hz("tt", 511)
+    assert 0.03 < high / low - 1 < 0.06
+
+
+@needs_kit
+def test_the_smallest_trim_steps_are_in_order() -> None:
+    """Code 4's bit is worth more than the half step and code 1 together with it, code 8's more than all three."""
+    f = {trim: ring_Hz("tt", trim) for trim in (0, 3, 4, 7, 8)}
+    assert f[0] < f[3] < f[4] < f[7] < f[8]
 
 
 @needs_kit
