@@ -4,8 +4,8 @@
 
 Prints CPU seconds (the median of the repeats, the contenders taken in turns) and their ratio, for weights of random
 size lowered to the target `ring28` and its shipped calibration. Measured on a busy, shared EPYC core: 0.28 s and 0.77 s
-for forward and backward, ratio 2.8, and 2.8 to 3.5 from run to run as the neighbours' load varies. Exits 1 when both together cost more than
-3 times the plain KuraSHIL rollout.
+for forward and backward, ratio 2.8; 3.1 and 3.3 in two other runs under more load (2.0 before the second-order
+term). Exits 1 when both together cost more than 3 times the plain KuraSHIL rollout.
 """
 
 from __future__ import annotations
