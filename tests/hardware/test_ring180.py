@@ -41,7 +41,7 @@ def headers(netlist: str) -> dict[str, list[str]]:
 
 def test_its_cells_have_the_names_and_pins_that_decks_rely_on() -> None:
     ours, theirs = headers("ring180"), headers("ring28")
-    assert ours == theirs and len(ours) > 15
+    assert {name: ours.get(name) for name in theirs} == theirs and len(theirs) > 15
 
 
 def test_a_system_is_lowered_without_the_kit(monkeypatch: pytest.MonkeyPatch) -> None:
