@@ -65,8 +65,8 @@ def windows_of(side: int, count: int, seed: int = 0) -> list[Window]:
     return found
 
 
-def heldout_row(target: Target, calibration: Calibration, seed: int) -> Row:
-    found = run_heldout(target, calibration, seed)
+def heldout_row(target: Target, calibration: Calibration, drift_error: float, seed: int) -> Row:
+    found = run_heldout(target, calibration, seed, drift_error=drift_error)
     return {
         "seed": seed, "macromodel": found.macromodel.tolist(), "equation": found.equation.tolist(),
         "doubtful": list(found.doubtful), "slipped": list(found.slipped), "cpu_s": found.cpu_s,
@@ -186,7 +186,7 @@ def main() -> None:
             path.write_text(json.dumps(results, indent=1))
         closed = Closed(*(complex(*v) if k in ("coupling", "shil") else v[0] for k, v in results["closed"].items()))
         print(closed, flush=True)
-        calls = [partial(heldout_row, target, closed.applied(four), seed) for seed in todo]
+        calls = [partial(heldout_row, target, closed.applied(four), closed.after, seed) for seed in todo]
     else:
         calls = []
     run_all(calls, args.workers, on_result=keep)
