@@ -40,7 +40,7 @@ def rollout_macromodel(
     method: str = "euler",
     step_tau: float = 0.05,
     samples_tau: ArrayLike | None = None,
-    detuning: ArrayLike | None = None,
+    detuning: Tensor | ArrayLike | None = None,
     gain_error: ArrayLike | None = None,
     diffusion: float = 0.0,
     generator: torch.Generator | int | None = None,
@@ -49,10 +49,10 @@ def rollout_macromodel(
     """The end states (B, N), or the states (B, T, N) at `samples_tau`, of start states x0 (B, N).
 
     parameters: the float weights that were lowered to `design`; they get gradients. method, step_tau, samples_tau:
-    as in `ais.rollout`. detuning: (N,) or (B, N) rad per cycle, each PE's error after trim. gain_error: (E,) relative,
-    of what each coupler's code does. diffusion: rad^2 per cycle of phase noise, one kick a step, drawn from
-    `generator` (a torch generator or a seed). path: "auto" (the numba kernel for float32 and float64 on the CPU, else
-    gather), "kernel" or "gather". The reference's shift is the design's.
+    as in `ais.rollout`. detuning: (N,) or (B, N) rad per cycle, each PE's error after trim; a tensor (B, N) may take
+    gradients. gain_error: (E,) relative, of what each coupler's code does. diffusion: rad^2 per cycle of phase noise,
+    one kick a step, drawn from `generator` (a torch generator or a seed). path: "auto" (the numba kernel for float32
+    and float64 on the CPU, else gather), "kernel" or "gather". The reference's shift is the design's.
 
     Precision and device are those of x0 if it is a tensor, else float64 on the CPU. Raises ModelError for shapes,
     samples and names that do not fit, and for noise without a generator; CardError for a bias that is not calibrated.
@@ -130,17 +130,20 @@ def _kick(state: Tensor, generator: Any) -> Tensor:
 
 
 def _detuning(
-    design: Design, x0: Tensor, detuning: ArrayLike | None
+    design: Design, x0: Tensor, detuning: Tensor | ArrayLike | None
 ) -> tuple[NDArray[np.float64] | None, Tensor | None]:
     """One detuning for all starts (N,), or one for each as (N, B)."""
     if detuning is None:
         return None, None
-    off = np.asarray(detuning, dtype=np.float64)
+    wanted = getattr(detuning, "requires_grad", False)
+    off = np.asarray(detuning.detach() if wanted else detuning, dtype=np.float64)  # type: ignore[union-attr]
     if off.shape not in ((x0.shape[1],), tuple(x0.shape)) or not np.isfinite(off).all():
         raise ModelError(
             f"detuning is {off.shape}, expected finite numbers, ({x0.shape[1]} sites,) or {tuple(x0.shape)}"
         )
-    return (off, None) if off.ndim == 1 else (None, x0.new_tensor(off.T))
+    if off.ndim == 1:
+        return off, None
+    return None, detuning.T.to(x0) if wanted else x0.new_tensor(off.T)  # type: ignore[union-attr]
 
 
 def _check(
