@@ -5,7 +5,8 @@
 
 Steps end on every segment boundary and on every sample time, so no right-hand side mixes two segments. The state is
 held as (N, B), sites first. On the CPU the right-hand side is a numba kernel with its own adjoint (`coupling_cpu`);
-elsewhere, and with coupling="gather", it is plain torch. torch is imported when a function is called.
+elsewhere the pair sum has its own adjoint in torch (`coupling_torch`). coupling="gather" is the eager reference, plain
+autograd. torch is imported when a function is called.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     Tensor = torch.Tensor
     Drift = Callable[[Tensor], Tensor]
 
-COUPLINGS = ("auto", "kernel", "gather")
+COUPLINGS = ("auto", "kernel", "adjoint", "gather")
 
 
 def rollout(
@@ -42,13 +43,15 @@ def rollout(
     noise: Noise | None = None,
     generator: torch.Generator | int | None = None,
     coupling: str = "auto",
+    detuning: Tensor | None = None,
 ) -> Tensor:
     """The end states (B, N), or the states (B, T, N) at `samples_tau`, of start states x0 (B, N).
 
     method: "euler", "heun" or "rk4". step_tau: the longest step; each stretch between boundaries and samples is divided
     evenly. noise: a System's own noise is not added unless it is passed here; it is additive, once per step, drawn from
     `generator` (a torch generator or a seed). coupling: "auto" (the numba kernel for float32 and float64 on the CPU,
-    else gather), "kernel" or "gather".
+    else the torch adjoint), "kernel", "adjoint" or "gather". detuning: (N,) or (B, N) in 1/tau, added to every site's
+    derivative throughout.
 
     Precision and device are those of x0 if it is a tensor, else float64 on the CPU; Parameters must agree with it.
     Raises ModelError for shapes, samples and names that do not fit, and for noise without a generator.
@@ -69,6 +72,7 @@ def rollout(
     for leg in legs(np.cumsum(np.asarray(p.duration_tau, dtype=np.float64)), samples):
         if leg.segment != inside:
             inside, drift = leg.segment, _drift(p, per_edge[leg.segment], leg.segment, coupling)
+            drift = drift if detuning is None else _detuned(drift, detuning)
         steps = int(np.ceil(leg.length_tau / step_tau - 1e-6))
         for _ in range(steps):
             h = leg.length_tau / steps
@@ -144,23 +148,27 @@ def _drift(p: Parameters, coupling: Tensor, segment: int, mode: str) -> Drift:
         return lambda x: family.drift(
             x, (x.sin(), x.cos()), PhaseDrift.apply(x, coupling, None, None, None, 1.0, wiring), columns
         )
-    gathered = _gathered(p.topology, coupling)
-    if mode == "gather":
-        return lambda x: family.drift(x, *gathered(x, family.pairing), columns)
-    from torch.utils.checkpoint import checkpoint
-
-    # The gathered rows are 24 states: without recomputation, 80 steps of 64 starts at 56x56 would keep 3 GB.
-    return lambda x: family.drift(x, *checkpoint(gathered, x, family.pairing, use_reentrant=False), columns)
+    pair_sum = _pair_sum(p.topology, coupling, mode)
+    return lambda x: family.drift(x, *pair_sum(x, family.pairing), columns)
 
 
-def _gathered(topology: Topology, coupling: Tensor) -> Callable[[Tensor, str], tuple[Any, Tensor]]:
-    """(sin x, cos x) or None, and the pair sum, in plain torch on any device."""
+def _pair_sum(topology: Topology, coupling: Tensor, mode: str) -> Callable[[Tensor, str], tuple[Any, Tensor]]:
+    """(sin x, cos x) or None, and the pair sum, in torch on any device; "gather" leaves the adjoint to autograd."""
     import torch
 
-    driven, driving = torch.from_numpy(topology.edges).to(coupling.device)
+    near: Drift
+    if mode == "gather":
+        driven, driving = torch.from_numpy(topology.edges).to(coupling.device)
 
-    def near(rows: Tensor) -> Tensor:
-        return torch.zeros_like(rows).index_add(0, driven, coupling[:, None] * rows[driving])
+        def near(rows: Tensor) -> Tensor:
+            return torch.zeros_like(rows).index_add(0, driven, coupling[:, None] * rows[driving])
+    else:
+        from aishw.ais.coupling_torch import NearSum, padded
+
+        tables = padded(topology, coupling.device)
+
+        def near(rows: Tensor) -> Tensor:
+            return NearSum.apply(rows, coupling, *tables)
 
     def pair(x: Tensor, pairing: str) -> tuple[Any, Tensor]:
         if pairing == "linear":
@@ -170,6 +178,12 @@ def _gathered(topology: Topology, coupling: Tensor) -> Callable[[Tensor, str], t
         return (sine, cosine), sine * near_cosine - cosine * near_sine
 
     return pair
+
+
+def _detuned(drift: Drift, detuning: Tensor) -> Drift:
+    """`drift` plus rates (N,) or (B, N)."""
+    column = detuning.unsqueeze(-1) if detuning.ndim == 1 else detuning.T
+    return lambda x: drift(x) + column
 
 
 def kernel_fits(x: Tensor) -> bool:

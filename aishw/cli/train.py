@@ -37,8 +37,7 @@ def command(
     check_suffix(out)
     named = {"dataset": dataset, "family": family, "steps": steps, "bits": bits, "seed": seed}
     given = dict(map(_assignment, assignments)) | {name: value for name, value in named.items() if value is not None}
-    start = read_recipe(recipe) if recipe else settings_from({})
-    settings = settings_from({**vars(start), **given}, "the command line")
+    settings = read_recipe(recipe, given) if recipe else settings_from(given, "the command line")
     common.keep(out.with_name(out.name + ".unfinished"))
     with common.progress(f"training {settings.name}") as tell:
         trained = train(

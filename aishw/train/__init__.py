@@ -1,8 +1,11 @@
 """From images to a checkpoint."""
 
-from aishw.train.loop import Step, Trained, sample_images, train
-from aishw.train.metrics import EXTRACTORS, Score, frechet, score
-from aishw.train.settings import Settings, read_recipe, settings_from
+from aishw.train.features import EXTRACTORS
+from aishw.train.judge import Trained, sample_images
+from aishw.train.loop import Step, train
+from aishw.train.metrics import Score, frechet, score
+from aishw.train.recipe import read_recipe, settings_from
+from aishw.train.settings import Settings
 
 __all__ = [
     "EXTRACTORS",

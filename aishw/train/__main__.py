@@ -6,7 +6,7 @@ import sys
 
 from aishw.errors import AishwError
 from aishw.train.loop import Step, train
-from aishw.train.settings import read_recipe
+from aishw.train.recipe import read_recipe
 
 
 def main(arguments: list[str]) -> int:

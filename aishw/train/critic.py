@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import torch
 
 _LEAK = 0.2
+_DCGAN_END = 4  # rows or columns at which DCGAN's stack ends
 
 
 def mlp(rows: int, columns: int, width: int) -> torch.nn.Module:
@@ -29,15 +30,29 @@ def mlp(rows: int, columns: int, width: int) -> torch.nn.Module:
 
 
 def conv(rows: int, columns: int, width: int) -> torch.nn.Module:
-    """Three 3x3 convolutions of stride 2 with width/4, width/2 and width channels; 24/48/96 suit MNIST."""
+    """The light one: three 3x3 convolutions of stride 2 with width/4, width/2 and width channels; 24/48/96 suit
+    MNIST."""
+    return _convolutions(rows, columns, (width // 4, width // 2, width), 3)
+
+
+def dcgan(rows: int, columns: int, width: int) -> torch.nn.Module:
+    """DCGAN's discriminator (Radford et al., 2015) without its batch norm: 4x4 convolutions of stride 2, `width`
+    channels and twice as many in each layer on, at least two, until a side is no longer than 4; it has 64 for 64x64."""
+    channels, side = [width], min(rows, columns) // 2
+    while side > _DCGAN_END or len(channels) < 2:
+        channels.append(2 * channels[-1])
+        side //= 2
+    return _convolutions(rows, columns, tuple(channels), 4)
+
+
+def _convolutions(rows: int, columns: int, channels: tuple[int, ...], kernel: int) -> torch.nn.Module:
     from torch import nn
 
     layers: list[nn.Module] = [nn.Unflatten(1, (1, rows, columns))]
-    channels = [1, width // 4, width // 2, width]
-    for before, after in pairwise(channels):
-        layers += [nn.Conv2d(before, after, 3, stride=2, padding=1), nn.LeakyReLU(_LEAK)]
-        rows, columns = (rows + 1) // 2, (columns + 1) // 2
-    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(width * rows * columns, 1))
+    for before, after in pairwise((1, *channels)):
+        layers += [nn.Conv2d(before, after, kernel, stride=2, padding=1), nn.LeakyReLU(_LEAK)]
+        rows, columns = (rows - kernel + 2) // 2 + 1, (columns - kernel + 2) // 2 + 1
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(channels[-1] * rows * columns, 1))
 
 
-CRITICS: dict[str, Callable[[int, int, int], torch.nn.Module]] = {"mlp": mlp, "conv": conv}
+CRITICS: dict[str, Callable[[int, int, int], torch.nn.Module]] = {"mlp": mlp, "conv": conv, "dcgan": dcgan}

@@ -1,7 +1,7 @@
-"""train: a recipe becomes a checkpoint. WGAN-GP over the differentiable rollout, resumable to the same trajectory.
+"""train: a recipe becomes a checkpoint, resumable to the same trajectory.
 
-One step: `critic_steps` critic updates on fresh images, then one update of the weights, then the limits, then the
-running average. All chance comes from one generator, and an unfinished run is saved whole beside the output
+One step: what the objective asks for (`objectives`), then one update of the weights, then the limits, then the running
+average. All chance comes from one generator, and an unfinished run is saved whole beside the output
 (`<out>.unfinished`), so a run that was killed goes on as if it had not been.
 """
 
@@ -11,53 +11,32 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from aishw.ais import checkpoint
-from aishw.ais.families import read
-from aishw.ais.parameters import Parameters
-from aishw.ais.rollout import rollout
-from aishw.ais.system import Noise, Start, System, draw_start, pixels
-from aishw.ais.topology import Topology, grid
+from aishw.ais.topology import grid
 from aishw.atomic import check_output
 from aishw.errors import TrainError
 from aishw.train.datasets import load_dataset
-from aishw.train.metrics import Score, score
-from aishw.train.objectives import critic_loss, generator_loss
+from aishw.train.judge import Trained, glance, judge
+from aishw.train.objectives import OBJECTIVES
 from aishw.train.run import Run, begin
+from aishw.train.schedule import SCHEDULES
 from aishw.train.settings import Settings
 from aishw.train.unfinished import resume, save
-
-if TYPE_CHECKING:
-    import torch
-
-    from aishw.train.run import Weights
-
-JUDGED = 4000  # images in a score
-_JUDGE_SEED = 1000
-_FINE_TAU = 0.05  # with RK4, on the shipped 4-bit digits: 8e-5 rad rms, 7e-3 at worst, from a step of 0.01
+from aishw.train.weights import UNFINISHED
 
 
 @dataclass(frozen=True)
 class Step:
-    """Progress: `step` of `steps` are done; `distance` is the critic's estimate of the Wasserstein distance."""
+    """Progress: `step` of `steps` are done; `distance` is the objective's figure (wgan: the critic's estimate of the
+    Wasserstein distance)."""
 
     step: int
     steps: int
     distance: float
-    cpu_s: float
-
-
-@dataclass(frozen=True)
-class Trained:
-    """The system that was saved, its score in continuous time, which weights it has (averaged, last), the cost."""
-
-    system: System
-    score: Score
-    weights: str
     cpu_s: float
 
 
@@ -71,10 +50,11 @@ def train(
 ) -> Trained:
     """Trains, writes the checkpoint `out`, and says how good it is.
 
-    Goes on with `<out>.unfinished` if that is there. The averaged and the last weights are both judged, by images of
-    the continuous-time solution, and the better ones are kept. With `bits` the checkpoint holds what the codes stand
-    for. `command` is what the checkpoint says it was made by.
-    Raises TrainError, StoreError and the errors of whatever the recipe names.
+    Goes on with `<out>.unfinished` if that is there. The averaged, the last and the kept weights are judged on the same
+    images, and the best ones are saved. With `bits` the checkpoint holds what the codes stand for. `command` is what
+    the checkpoint says it was made by.
+    Raises TrainError, StoreError and the errors of whatever the recipe names. A run that diverges stops at that step;
+    the unfinished run on disk stays as it was.
     """
     path = check_output(out, overwrite)
     real = load_dataset(settings.dataset, settings.split).images
@@ -82,100 +62,68 @@ def train(
         settings.height, settings.width, settings.neighbourhood,
         symmetric=settings.symmetric, image=(real.shape[1], real.shape[2]),
     )  # fmt: skip
-    unfinished = path.with_name(path.name + ".unfinished")
+    unfinished = path.with_name(path.name + UNFINISHED)
     run = begin(settings, topology, real)
-    step, spent_s = resume(run, unfinished, settings) if unfinished.exists() else (0, 0.0)
-    since = time.process_time() - spent_s
+    step, spent_s = resume(run, unfinished) if unfinished.exists() else (0, 0.0)
+    since, saved, saved_s = time.process_time() - spent_s, step, time.monotonic()
     while step < settings.steps:
-        distance = _one_step(run, settings, step)
+        distance = _one_step(run, step)
         step += 1
-        if not np.isfinite(distance):
-            raise TrainError(f"step {step} gave {distance}; lower rate or critic_rate, or set a limit")
-        if step % settings.save_every == 0:
-            save(run, unfinished, settings, step, time.process_time() - since)
+        if not (np.isfinite(distance) and _finite(run)):
+            raise TrainError(_diverged(step, saved, unfinished))
+        if settings.judge_every and step % settings.judge_every == 0:
+            glance(run, step)
+        if step % settings.save_every == 0 or time.monotonic() - saved_s > 60 * settings.save_minutes > 0:
+            save(run, unfinished, step, time.process_time() - since)
+            saved, saved_s = step, time.monotonic()
         if progress is not None:
             progress(Step(step, settings.steps, distance, time.process_time() - since))
-    trained = _judge(run, settings, topology, real, time.process_time() - since)
+    trained = judge(run, time.process_time() - since)
     checkpoint.save(trained.system, path, made_by=_made_by(settings, trained, command), overwrite=overwrite)
     unfinished.unlink(missing_ok=True)
     return trained
 
 
-def sample_images(system: System, images: int, seed: int, method: str = "rk4", step_tau: float = _FINE_TAU) -> NDArray:
-    """(images, rows, columns): the system's own images, noise-free, in single precision."""
+def _one_step(run: Run, step: int) -> float:
+    """One step of the loop; the objective's figure."""
     import torch
 
-    start = torch.tensor(draw_start(system, images, seed), dtype=torch.float32)
-    with torch.no_grad():
-        end = torch.cat([rollout(system, part, method, step_tau) for part in start.split(256)])
-    shown = pixels(end.numpy()[:, system.topology.visible].astype(np.float64), system.readout)
-    return shown.reshape(images, *system.topology.image_shape)
-
-
-def _one_step(run: Run, settings: Settings, step: int) -> float:
-    """One step of the loop; the critic's estimate of the distance."""
-    import torch
-
-    rates = (settings.rate, settings.critic_rate)
-    for optimiser, rate in zip(run.optimisers, rates):
-        optimiser.param_groups[0]["lr"] = rate * min(1.0, 2 * (1 - step / settings.steps))
-    own, critics = run.optimisers
-    with torch.no_grad():
-        batches = _images(run, settings, settings.batch * settings.critic_steps).split(settings.batch)
-    for fake in batches:
-        real = run.real[torch.randint(len(run.real), (settings.batch,), generator=run.generator)]
-        critics.zero_grad()
-        critic_loss(run.critic, real, fake, settings.penalty, run.generator).backward()
-        critics.step()
-    with torch.no_grad():
-        distance = float(run.critic(real).mean() - run.critic(fake).mean())
-    own.zero_grad()
-    generator_loss(run.critic, _images(run, settings, settings.batch)).backward()
-    own.step()
+    settings = run.settings
+    share = SCHEDULES[settings.schedule](step / settings.steps)
+    run.optimiser.param_groups[0]["lr"] = settings.rate * share
+    if run.critic_optimiser is not None:
+        run.critic_optimiser.param_groups[0]["lr"] = settings.critic_rate * share
+    loss, figure = OBJECTIVES[settings.objective](run, step)
+    run.optimiser.zero_grad()
+    loss.backward()
+    run.optimiser.step()
     with torch.no_grad():
         for kind, value in run.weights.items():
             if kind in settings.limit:
                 value.clamp_(-settings.limit[kind], settings.limit[kind])
             run.average[kind].lerp_(value, 1 - settings.average)
-    return distance
+    return figure
 
 
-def _images(run: Run, settings: Settings, images: int) -> torch.Tensor:
-    """(images, pixels) as the critic sees them: quantised, noisy, on the training solver."""
-    import torch
-
-    normal = torch.randn((images, run.topology.sites), generator=run.generator)
-    parameters = _parameters(run.quantise(run.weights), settings, run.topology)
-    start = settings.start_mean + settings.start_deviation * normal
-    noise = Noise(settings.noise)
-    end = rollout(parameters, start, settings.solver, settings.step_tau, noise=noise, generator=run.generator)
-    return read(end[:, torch.from_numpy(run.topology.visible)], settings.readout)
+def _finite(run: Run) -> bool:
+    # A sum is NaN or infinite if any of its terms is.
+    return all(np.isfinite(float(value.detach().sum())) for value in run.weights.values())
 
 
-def _parameters(weights: Weights, settings: Settings, topology: Topology) -> Parameters:
-    terms = {kind: value for kind, value in weights.items() if kind != "coupling"}
-    duration_tau = (settings.duration_tau,) * settings.segments
-    return Parameters(settings.family, topology, weights["coupling"], terms, duration_tau)
-
-
-def _judge(run: Run, settings: Settings, topology: Topology, real: NDArray[np.float32], cpu_s: float) -> Trained:
-    """The better of the averaged and the last weights."""
-    found = []
-    for name, weights in (("averaged", run.average), ("last", run.weights)):
-        exact = run.quantise({kind: value.detach().double() for kind, value in weights.items()})
-        system = _parameters(exact, settings, topology).to_system(
-            start=Start(settings.start_mean, settings.start_deviation), readout=settings.readout,
-            noise=Noise(settings.noise), step_tau=settings.step_tau, name=settings.name,
-        )  # fmt: skip
-        images = sample_images(system, JUDGED, _JUDGE_SEED)
-        found.append(Trained(system, score(images, real), name, cpu_s))
-    return min(found, key=lambda each: each.score.distance)
+def _diverged(step: int, saved: int, unfinished: Path) -> str:
+    cure = "lower rate or critic_rate, or set a limit"
+    if not saved:
+        return f"step {step} gave NaN or infinite values, and nothing was saved before; {cure}"
+    return (
+        f"step {step} gave NaN or infinite values; {unfinished} still holds step {saved}: {cure}, and go on from it "
+        f"with start_from = '{unfinished}' and another output"
+    )
 
 
 def _made_by(settings: Settings, trained: Trained, command: str) -> dict[str, Any]:
     import torch
 
-    return {
+    stated = {
         "command": command,
         "recipe": asdict(settings),
         "seed": settings.seed,
@@ -183,5 +131,6 @@ def _made_by(settings: Settings, trained: Trained, command: str) -> dict[str, An
         "torch": torch.__version__,
         "weights": trained.weights,
         "score": asdict(trained.score),
-        "judged_on": f"RK4, step {_FINE_TAU} tau, no noise",
+        "judged_on": trained.judged_on,
     }
+    return {**stated, "trim_rad_per_cycle": list(trained.trim)} if trained.trim else stated

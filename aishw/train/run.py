@@ -1,4 +1,4 @@
-"""The moving parts of a training run, and how they begin."""
+"""The moving parts of a training run, how they begin, and the images that they make."""
 
 from __future__ import annotations
 
@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from aishw.ais import checkpoint
-from aishw.ais.families import FAMILIES
+from aishw.ais.families import read
 from aishw.ais.parameters import Parameters
+from aishw.ais.rollout import rollout
+from aishw.ais.system import Noise
 from aishw.ais.topology import Topology
 from aishw.errors import TrainError
 from aishw.hardware.cards import load_target
-from aishw.library import find
 from aishw.lower.design import level_table
 from aishw.lower.quantize import straight_through
 from aishw.train.critic import CRITICS
+from aishw.train.perturb import random_detuning, with_weight_error
 from aishw.train.settings import Settings
+from aishw.train.weights import TRIM, first_weights
 
 if TYPE_CHECKING:
     import torch
@@ -28,65 +30,106 @@ if TYPE_CHECKING:
     Quantiser = Callable[[Weights], Weights]
 
 
+@dataclass(eq=False)
+class Best:
+    """The best averaged weights so far (None: not judged yet), their distance and step."""
+
+    weights: Weights | None = None
+    distance: float = float("inf")
+    step: int = 0
+
+
 @dataclass(frozen=True, eq=False)
 class Run:
-    """The moving parts. Tensors and optimisers change in place; the fields do not."""
+    """The moving parts. Tensors, optimisers and `best` change in place; the fields do not.
 
+    critic and its optimiser are None where the objective has none. real: (n, pixels).
+    """
+
+    settings: Settings
     topology: Topology
     weights: Weights
     average: Weights
-    critic: torch.nn.Module
-    optimisers: tuple[torch.optim.Optimizer, torch.optim.Optimizer]
+    best: Best
+    critic: torch.nn.Module | None
+    optimiser: torch.optim.Optimizer
+    critic_optimiser: torch.optim.Optimizer | None
     generator: torch.Generator
     real: torch.Tensor
     quantise: Quantiser
 
 
 def begin(settings: Settings, topology: Topology, real: NDArray[np.float32]) -> Run:
+    """A run before its first step, on real images (n, rows, columns). Raises TrainError for a recipe that the data set,
+    the grid or the target cannot serve."""
     import torch
 
+    check_objective(settings, topology)
     generator = torch.Generator().manual_seed(settings.seed)
-    weights = _first_weights(settings, topology, generator)
-    for kind, value in weights.items():
-        if kind in settings.limit:
-            value.clamp_(-settings.limit[kind], settings.limit[kind])
-        value.requires_grad_(True)
-    with torch.random.fork_rng(devices=[]):  # torch initialises layers from its global generator
-        torch.manual_seed(settings.seed)
-        critic = CRITICS[settings.critic](real.shape[1], real.shape[2], settings.critic_width)
+    weights = first_weights(settings, topology, generator)
     betas = (0.5, 0.9)
-    optimisers = (
-        torch.optim.Adam(weights.values(), settings.rate, betas),
-        torch.optim.Adam(critic.parameters(), settings.critic_rate, betas),
-    )
+    critic, critics = None, None
+    if settings.objective == "wgan":
+        with torch.random.fork_rng(devices=[]):  # torch initialises layers from its global generator
+            torch.manual_seed(settings.seed)
+            critic = CRITICS[settings.critic](real.shape[1], real.shape[2], settings.critic_width)
+        critics = torch.optim.Adam(critic.parameters(), settings.critic_rate, betas)
+    own = torch.optim.Adam([value for value in weights.values() if value.requires_grad], settings.rate, betas)
     average = {kind: value.detach().clone() for kind, value in weights.items()}
     truth = torch.from_numpy(real.reshape(len(real), -1))
-    return Run(topology, weights, average, critic, optimisers, generator, truth, _quantiser(settings, topology))
+    quantise = quantiser(settings, topology)
+    return Run(settings, topology, weights, average, Best(), critic, own, critics, generator, truth, quantise)
 
 
-def _first_weights(settings: Settings, topology: Topology, generator: torch.Generator) -> Weights:
+def check_objective(settings: Settings, topology: Topology) -> None:
+    """Raises TrainError for flow matching with hidden sites."""
+    hidden = topology.sites - topology.visible.size
+    if settings.objective == "otcfm" and hidden:
+        raise TrainError(
+            f"objective = 'otcfm' gives every site a path to its pixel, but {hidden} of {topology.sites} sites are "
+            "hidden; make the grid as large as the image, or use wgan or swd"
+        )
+
+
+def images(
+    run: Run, count: int, weights: Weights | None = None, generator: torch.Generator | None = None
+) -> torch.Tensor:
+    """(count, pixels) as the objective sees them: quantised, noisy, perturbed, on the training solver; or through the
+    circuit. The run's own weights and generator unless given."""
     import torch
 
-    if settings.start_from:
-        origin = checkpoint.load(find("models", settings.start_from))
-        same = (
-            origin.family == settings.family
-            and np.array_equal(origin.topology.edges, topology.edges)
-            and origin.topology.symmetric == topology.symmetric
-            and np.array_equal(origin.duration_tau, np.full(settings.segments, settings.duration_tau))
-        )
-        if not same:
-            raise TrainError(f"start_from = {settings.start_from!r} has another family, grid or segments")
-        parameters = Parameters.of(origin, torch.float32)
-        return {kind: value.clone() for kind, value in parameters.trainable.items()}
-    shape = (settings.segments, topology.couplings)
-    weights = {"coupling": settings.first_deviation * torch.randn(shape, generator=generator)}
-    for kind in FAMILIES[settings.family].term_names:
-        weights[kind] = torch.zeros((settings.segments, topology.sites))
-    return weights
+    settings, topology = run.settings, run.topology
+    own = run.weights if weights is None else weights
+    chance = run.generator if generator is None else generator
+    start = settings.start_mean + settings.start_deviation * torch.randn((count, topology.sites), generator=chance)
+    if settings.through:
+        from aishw.train.circuit import circuit_images
+
+        kept = {kind: value for kind, value in own.items() if kind == TRIM}
+        others = {kind: value for kind, value in own.items() if kind != TRIM}
+        perturbed = with_weight_error(others, settings.weight_error, chance)
+        return circuit_images(settings, topology, {**perturbed, **kept}, start, chance)
+    parameters = parameters_of(with_weight_error(run.quantise(own), settings.weight_error, chance), settings, topology)
+    detuning = random_detuning((count, topology.sites), settings.detuning_error, chance)
+    end = rollout(
+        parameters, start, settings.solver, settings.step_tau, noise=Noise(settings.noise, settings.noise_convention),
+        generator=chance, detuning=detuning,
+    )  # fmt: skip
+    return read(end[:, torch.from_numpy(topology.visible)], settings.readout)
 
 
-def _quantiser(settings: Settings, topology: Topology) -> Quantiser:
+def parameters_of(weights: Weights, settings: Settings, topology: Topology) -> Parameters:
+    """The weights of the equation (no trims) as Parameters."""
+    import torch
+
+    terms = {kind: value for kind, value in weights.items() if kind not in ("coupling", TRIM)}
+    coupling = weights["coupling"] if "coupling" in weights else torch.zeros((settings.segments, 0))
+    first = next(iter(terms.values()), coupling)
+    duration_tau = (settings.duration_tau,) * settings.segments
+    return Parameters(settings.family, topology, coupling.to(first.dtype), terms, duration_tau)
+
+
+def quantiser(settings: Settings, topology: Topology) -> Quantiser:
     """Weights to what their codes stand for, or to themselves."""
     if not settings.bits:
         return dict
@@ -94,12 +137,17 @@ def _quantiser(settings: Settings, topology: Topology) -> Quantiser:
     if settings.bits not in target.bits:
         held = ", ".join(str(width) for width in target.bits)
         raise TrainError(f"bits = {settings.bits}: target {target.name!r} has {held} bit (0 trains floating point)")
+    if settings.family not in target.families:
+        held = ", ".join(target.families)
+        raise TrainError(f"bits = {settings.bits}: target {target.name!r} realises {held}, not {settings.family}")
     if topology.symmetric and settings.policy == "site":
         raise TrainError("policy = 'site' would break C_ij = C_ji of a symmetric system; use 'chunk' or 'array'")
 
     def quantise(weights: Weights) -> Weights:
         seen = {}
         for kind, value in weights.items():
+            if kind == TRIM:
+                continue
             driven = topology.edges[0, : value.shape[1]] if kind == "coupling" else np.arange(topology.sites)
             levels = level_table(target, kind, settings.bits)
             asked = (settings.policy, settings.clip, target.bias_levels)

@@ -1,23 +1,23 @@
-"""Settings: everything that decides a training run, as one noun and as a TOML recipe with the same names."""
+"""Settings: everything that decides a training run, as one noun. A TOML recipe has the same names (`recipe`)."""
 
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
-from pathlib import Path
-from typing import Any
+from dataclasses import asdict, dataclass, field
 
 from aishw.ais.families import FAMILIES
-from aishw.ais.system import READOUTS
+from aishw.ais.system import NOISE_CONVENTIONS, READOUTS
 from aishw.errors import TrainError
 from aishw.hardware.target import POLICIES
 from aishw.identity import fingerprint
 from aishw.lower.quantize import CLIPS
 from aishw.train.critic import CRITICS
+from aishw.train.schedule import SCHEDULES
 
 SOLVERS = ("euler", "heun", "rk4")
+OBJECTIVES = ("wgan", "swd", "otcfm")
+_BOOKKEEPING = ("save_every", "save_minutes")  # change no number of a run
 
 
 @dataclass(frozen=True)
@@ -25,18 +25,27 @@ class Settings:
     """A training run. The defaults train scikit-learn's digits on a 16x16 torus.
 
     dataset, split: `digits`, or a folder of idx files and which of them. family .. readout: the System; every segment
-        lasts `duration_tau`. The start needs a mean: KuraSHIL is odd, and without one every pixel would be as often
-        bright as dark.
-    solver, step_tau, noise: how training integrates; noise is in rad/sqrt(tau) and keeps the weights from leaning on
-        the solver's own error.
-    steps: generator steps; critic_steps critic steps before each. rate, critic_rate: Adam's, falling to 0 over the
-        second half. penalty: of the gradient. first_deviation: of the first couplings, 1/tau. average: how much of the
-        averaged weights stays at each step.
+        lasts `duration_tau`; without a readout phases are read by their sine, other states as they are. The start
+        needs a mean: KuraSHIL and PolyNet are odd, and without one every pixel would be as often bright as dark.
+        layers, layer_width: of the MLP reference, which has no couplings.
+    solver, step_tau, noise, noise_convention: how training integrates; noise is in rad/sqrt(tau) (`wiener`) or rad a
+        step (`per_step`), and keeps the weights from leaning on the solver's own error.
+    steps: generator steps, each on `batch` images. rate: Adam's, which follows `schedule`. first_deviation: of the
+        first couplings, 1/tau. average: how much of the averaged weights stays at each step.
+    objective: `wgan` (critic, critic_width, critic_steps critic steps before each step at critic_rate, penalty of the
+        gradient, applied `penalty_every` critic steps as many times as strong), `swd` (sliced Wasserstein distance
+        over `projections` directions) or `otcfm` (flow matching on optimally paired batches, no hidden sites).
     limit: largest |weight| by kind, 1/tau; what is longer is cut back after every step. It bounds the cycles an image
         takes (`lower`), and short runs gather less drift.
+    weight_error, detuning_error: rms relative error of every weight and rms detuning (rad/tau) of every site, drawn
+        anew for each batch of images.
     bits: 0 trains floating-point weights; otherwise every rollout sees the weights as codes of `target` stand for them
-        (policy, clip), and gradients pass straight through. start_from: a checkpoint to begin with.
-    save_every: steps between two savings of the unfinished run.
+        (policy, clip), and gradients pass straight through.
+    through: "" trains the equation, "macromodel" the calibrated circuit of `target` (`calibration`: another than the
+        shipped one), on random chips: chip_detuning rad/cycle rms after trim, chip_gain relative rms. trim: "also" or
+        "only" trains a detuning for each site beside or instead of the weights.
+    start_from: a checkpoint, or an unfinished run, to begin with. judge_every: steps between two looks at the score
+        that keep the best averaged weights (0: none). save_every, save_minutes: how often the unfinished run is saved.
 
     Raises TrainError for a value that cannot be trained with.
     """
@@ -53,54 +62,99 @@ class Settings:
     duration_tau: float = 1.0
     start_mean: float = -0.5
     start_deviation: float = 0.5
-    readout: str = "sin"
+    readout: str = ""
+    layers: int = 3
+    layer_width: int = 128
     solver: str = "heun"
     step_tau: float = 0.1
     noise: float = 0.1
+    noise_convention: str = "wiener"
     seed: int = 0
     batch: int = 64
     steps: int = 3000
+    objective: str = "wgan"
+    projections: int = 256
     critic: str = "mlp"
     critic_width: int = 256
     critic_steps: int = 4
     critic_rate: float = 5e-4
     rate: float = 3e-3
+    schedule: str = "linear"
     penalty: float = 10.0
+    penalty_every: int = 1
     first_deviation: float = 0.05
     average: float = 0.998
     limit: Mapping[str, float] = field(default_factory=dict)
+    weight_error: float = 0.0
+    detuning_error: float = 0.0
     bits: int = 0
     target: str = "ring28"
     policy: str = "chunk"
     clip: str = "maximum"
+    through: str = ""
+    calibration: str = ""
+    chip_detuning: float = 0.0
+    chip_gain: float = 0.0
+    trim: str = ""
     start_from: str = ""
+    judge_every: int = 0
     save_every: int = 250
+    save_minutes: float = 3.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "limit", {str(kind): float(value) for kind, value in self.limit.items()})
-        family = FAMILIES.get(self.family)
-        if family is None or not family.coupled:
-            coupled = ", ".join(name for name, each in FAMILIES.items() if each.coupled)
-            raise TrainError(f"family = {self.family!r} cannot be trained here; known: {coupled}")
+        if self.family not in FAMILIES:
+            raise TrainError(f"family = {self.family!r} cannot be trained here; known: {', '.join(FAMILIES)}")
+        if not self.readout:
+            object.__setattr__(self, "readout", "sin" if FAMILIES[self.family].angular else "identity")
         for name, known in _NAMED.items():
             if getattr(self, name) not in known:
-                raise TrainError(f"{name} = {getattr(self, name)!r} is unknown; known: {', '.join(known)}")
+                listed = ", ".join(each or '""' for each in known)
+                raise TrainError(f"{name} = {getattr(self, name)!r} is unknown; known: {listed}")
         for name, (low, high) in _RANGES.items():
             if not low <= getattr(self, name) <= high:  # NaN fails too
                 raise TrainError(f"{name} = {getattr(self, name)} is outside {low:g}..{high:g}")
-        if self.bits == 1:
-            raise TrainError("bits = 1 leaves no code but 0; give 0 (floating point) or 2..8")
-        kinds = ("coupling", *family.term_names)
         for kind, value in self.limit.items():
-            if kind not in kinds or not (value > 0 and math.isfinite(value)):
-                raise TrainError(f"limit.{kind} = {value} is no positive bound on one of {', '.join(kinds)}")
+            if kind not in self.kinds or not (value > 0 and math.isfinite(value)):
+                raise TrainError(f"limit.{kind} = {value} is no positive bound on one of {', '.join(self.kinds)}")
+        _check_together(self)
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The weights that are trained, by name."""
+        family = FAMILIES[self.family]
+        if not family.coupled:
+            return tuple(f"{kind}{layer}" for layer in range(1, self.layers + 1) for kind in "wb")
+        return ("coupling", *family.term_names, *family.optional_terms)
 
     @property
     def id(self) -> str:
-        return fingerprint(asdict(self))
+        """The hash of every field that decides a number."""
+        return fingerprint({name: value for name, value in asdict(self).items() if name not in _BOOKKEEPING})
 
 
-_NAMED = {"readout": READOUTS, "solver": SOLVERS, "critic": tuple(CRITICS), "policy": POLICIES, "clip": CLIPS}
+def _check_together(s: Settings) -> None:
+    """Raises TrainError for fields that contradict each other."""
+    if s.bits == 1:
+        raise TrainError("bits = 1 leaves no code but 0; give 0 (floating point) or 2..8")
+    if s.symmetric and not FAMILIES[s.family].coupled:
+        raise TrainError(f"symmetric = true: the {s.family} has no couplings; choose another family, or false")
+    if s.through and not s.bits:
+        raise TrainError(f"through = {s.through!r} trains codes; set bits to a width that target {s.target!r} has")
+    if s.trim and not s.through:
+        raise TrainError(f"trim = {s.trim!r} trains the circuit's detunings; set through = 'macromodel'")
+    if s.objective == "otcfm":
+        if s.through:
+            raise TrainError("objective = 'otcfm' rolls nothing out, so through has no effect; use wgan or swd")
+        if s.noise or s.detuning_error:
+            raise TrainError("objective = 'otcfm' rolls nothing out; set noise = 0 and detuning_error = 0")
+
+
+_NAMED = {
+    "readout": READOUTS, "solver": SOLVERS, "noise_convention": NOISE_CONVENTIONS, "objective": OBJECTIVES,
+    "critic": tuple(CRITICS), "schedule": tuple(SCHEDULES), "policy": POLICIES, "clip": CLIPS,
+    "through": ("", "macromodel"), "trim": ("", "also", "only"),
+}  # fmt: skip
 _RANGES: dict[str, tuple[float, float]] = {
     "height": (1, 1024),
     "width": (1, 1024),
@@ -108,53 +162,28 @@ _RANGES: dict[str, tuple[float, float]] = {
     "duration_tau": (1e-6, 1e6),
     "start_mean": (-1e3, 1e3),
     "start_deviation": (0, 1e3),
+    "layers": (1, 100),
+    "layer_width": (1, 1e5),
     "step_tau": (1e-6, 1e3),
     "noise": (0, 10),
     "seed": (0, 2**31 - 1),
     "batch": (2, 1e5),
     "steps": (1, 1e8),
+    "projections": (1, 1e5),
     "critic_width": (4, 1e5),
     "critic_steps": (1, 1000),
     "critic_rate": (0, 1),
     "rate": (0, 1),
     "penalty": (0, 1e6),
+    "penalty_every": (1, 1000),
     "first_deviation": (0, 100),
     "average": (0, 0.999999),
+    "weight_error": (0, 1),
+    "detuning_error": (0, 10),
     "bits": (0, 8),
+    "chip_detuning": (0, 10),
+    "chip_gain": (0, 1),
+    "judge_every": (0, 1e8),
     "save_every": (1, 1e8),
+    "save_minutes": (0, 1e6),
 }
-
-
-def read_recipe(path: str | Path) -> Settings:
-    """The Settings of a TOML file. Raises TrainError for a file that is missing or no TOML, and for unknown or mistyped
-    fields."""
-    try:
-        recipe = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:  # UnicodeDecodeError and TOMLDecodeError are ValueErrors
-        reason = error.strerror if isinstance(error, OSError) else str(error).splitlines()[0]
-        raise TrainError(f"recipe {path} cannot be read: {reason}") from None
-    return settings_from(recipe, str(path))
-
-
-def settings_from(recipe: Mapping[str, Any], where: str = "recipe") -> Settings:
-    """Settings of names and plain values; `where` names their origin in a refusal."""
-    defaults = {each.name: getattr(Settings(), each.name) for each in fields(Settings)}
-    given: dict[str, Any] = {}
-    for name, value in recipe.items():
-        if name not in defaults:
-            raise TrainError(f"{where} has an unknown field {name!r}; known: {', '.join(defaults)}")
-        given[name] = _like(defaults[name], value, f"{where}: {name}")
-    return Settings(**given)
-
-
-def _like(default: Any, value: Any, where: str) -> Any:
-    """`value` if it has the default's type; a whole number also serves as a float."""
-    if isinstance(default, Mapping):
-        if isinstance(value, Mapping):
-            return {kind: _like(0.0, each, f"{where}.{kind}") for kind, each in value.items()}
-    elif isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    elif type(value) is type(default):
-        return value
-    wanted = "a table" if isinstance(default, Mapping) else type(default).__name__
-    raise TrainError(f"{where} must be {wanted}, got {value!r}")

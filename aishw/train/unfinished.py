@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aishw.atomic import write_whole
 from aishw.errors import TrainError
 from aishw.train.run import Run
-from aishw.train.settings import Settings
+
+if TYPE_CHECKING:
+    import torch
 
 
-def save(run: Run, path: Path, settings: Settings, step: int, cpu_s: float) -> None:
+def save(run: Run, path: Path, step: int, cpu_s: float) -> None:
+    """Writes the whole run to `path`. Raises StoreError, with the file that was there untouched."""
     import torch
 
     content: dict[str, Any] = {
-        "recipe": settings.id,
+        "recipe": run.settings.id,
         "step": step,
         "cpu_s": cpu_s,
         "weights": {kind: value.detach() for kind, value in run.weights.items()},
         "average": run.average,
-        "critic": run.critic.state_dict(),
-        "optimisers": [each.state_dict() for each in run.optimisers],
+        "best": vars(run.best),
+        "modules": [each.state_dict() for each in _modules(run)],
         "generator": run.generator.get_state(),
     }
     buffer = io.BytesIO()
@@ -30,24 +33,52 @@ def save(run: Run, path: Path, settings: Settings, step: int, cpu_s: float) -> N
     write_whole(path, buffer.getvalue(), overwrite=True)
 
 
-def resume(run: Run, path: Path, settings: Settings) -> tuple[int, float]:
+def resume(run: Run, path: Path) -> tuple[int, float]:
     """Puts a saved run into `run`; the steps done and the CPU seconds spent."""
     import torch
 
+    content = _read(path)
+    if content["recipe"] != run.settings.id:
+        raise TrainError(f"{path} is the unfinished run of another recipe; remove it, or choose another output")
     try:
-        content = torch.load(path, weights_only=True)
-        if content["recipe"] != settings.id:
-            raise TrainError(f"{path} is the unfinished run of another recipe; remove it, or choose another output")
         with torch.no_grad():
             for kind, value in run.weights.items():
                 value.copy_(content["weights"][kind])
                 run.average[kind].copy_(content["average"][kind])
-        run.critic.load_state_dict(content["critic"])
-        for optimiser, state in zip(run.optimisers, content["optimisers"], strict=True):
-            optimiser.load_state_dict(state)
+        for each, state in zip(_modules(run), content["modules"], strict=True):
+            each.load_state_dict(state)
         run.generator.set_state(content["generator"])
+        vars(run.best).update(content["best"])
         return int(content["step"]), float(content["cpu_s"])
-    except TrainError:
-        raise
+    except Exception as error:
+        raise _damaged(path, error) from None
+
+
+def averaged(path: Path) -> dict[str, torch.Tensor]:
+    """The averaged weights of a saved run."""
+    content = _read(path)
+    try:
+        return {str(kind): value.clone() for kind, value in content["average"].items()}
+    except Exception as error:
+        raise _damaged(path, error) from None
+
+
+def _modules(run: Run) -> list[Any]:
+    return [each for each in (run.critic, run.optimiser, run.critic_optimiser) if each is not None]
+
+
+def _read(path: Path) -> dict[str, Any]:
+    import torch
+
+    if not path.is_file():
+        raise TrainError(f"{path} is no file; an unfinished run ends with .unfinished")
+    try:
+        content: dict[str, Any] = torch.load(path, weights_only=True)
+        content["recipe"]
     except Exception as error:  # a damaged pickle raises nearly anything
-        raise TrainError(f"{path} is damaged ({type(error).__name__}); remove it to start again") from None
+        raise _damaged(path, error) from None
+    return content
+
+
+def _damaged(path: Path, error: Exception) -> TrainError:
+    return TrainError(f"{path} is damaged ({type(error).__name__}); remove it to start again")

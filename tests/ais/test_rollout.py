@@ -138,7 +138,7 @@ def test_noise_is_seeded_and_never_added_unasked():
         rollout(system, x0, noise=system.noise)
 
 
-@pytest.mark.parametrize("coupling", ["kernel", "gather"])
+@pytest.mark.parametrize("coupling", ["kernel", "adjoint", "gather"])
 @pytest.mark.parametrize("method", list(METHODS))
 @pytest.mark.parametrize("family", list(FAMILIES))
 def test_gradients_are_finite_differences(family, method, coupling):
@@ -207,7 +207,7 @@ def test_a_gpu_follows_the_cpu(family):
         ({"x0": np.zeros(9)}, "expected (starts, 9 sites)"),
         ({"x0": np.zeros((2, 8))}, "expected (starts, 9 sites)"),
         ({"method": "rk45"}, "known: euler, heun, rk4"),
-        ({"coupling": "fast"}, "known: auto, kernel, gather"),
+        ({"coupling": "fast"}, "known: auto, kernel, adjoint, gather"),
         ({"step_tau": 0.0}, "positive"),
         ({"step_tau": np.nan}, "positive"),
         ({"samples_tau": [0.5, 0.5]}, "rise"),
@@ -236,6 +236,19 @@ def test_one_site_without_neighbours():
     topology = complete(1)
     terms = {"shil": np.array([[0.5]]), "reference": np.zeros((1, 1))}
     system = System("kurashil", topology, np.zeros((1, 0)), terms, [1.0])
-    for coupling in ("kernel", "gather"):
+    for coupling in ("kernel", "adjoint", "gather"):
         end = rollout(system, [[0.3]], "rk4", coupling=coupling)
         assert np.isclose(np.tan(end.item()), np.tan(0.3) * np.exp(-1), atol=1e-7)
+
+
+@pytest.mark.parametrize("coupling", ["kernel", "adjoint", "gather"])
+def test_a_detuning_turns_every_site_at_its_own_rate(coupling):
+    system = tiny_kurashil()
+    still = replace(
+        system, coupling=0 * system.coupling, terms={name: 0 * value for name, value in system.terms.items()}
+    )
+    x0 = torch.tensor(starts(system))
+    rate = torch.linspace(-1, 1, x0.numel(), dtype=x0.dtype).reshape(x0.shape)
+    for own in (rate, rate[0]):
+        moved = rollout(still, x0, "heun", 0.1, detuning=own, coupling=coupling) - x0
+        assert torch.allclose(moved, (own * float(system.duration_tau.sum())).expand_as(x0))
