@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from aishw.ais.parameters import Parameters
-from aishw.ais.rollout import COUPLINGS, METHODS, legs
+from aishw.ais.rollout import METHODS, legs
 from aishw.errors import ModelError
 from aishw.hardware.calibration import Calibration
 from aishw.lower.design import Design, level_table
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     Tensor = torch.Tensor
     Drift = Callable[[Tensor], Tensor]
 
+PATHS = ("auto", "kernel", "gather")
 _ROUNDING = 1e-9  # as in `lower.quantize`
 
 
@@ -161,8 +162,8 @@ def _check(
         raise ModelError(f"start states are {tuple(x0.shape)}, expected (starts, {sites} sites)")
     if method not in METHODS:
         raise ModelError(f"unknown method {method!r}; known: {', '.join(METHODS)}")
-    if path not in COUPLINGS:
-        raise ModelError(f"unknown path {path!r}; known: {', '.join(COUPLINGS)}")
+    if path not in PATHS:
+        raise ModelError(f"unknown path {path!r}; known: {', '.join(PATHS)}")
     if not 0 < step_tau < float("inf"):
         raise ModelError(f"step_tau must be positive, got {step_tau}")
     late = samples_tau[~((samples_tau >= 0) & (samples_tau <= total * (1 + 1e-9)))]
