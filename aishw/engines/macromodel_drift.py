@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -179,14 +180,21 @@ def polynomials(table: Table, rate: float) -> Floats:
 
 
 def _polynomial(z: NDArray[np.complexfloating[Any, Any]]) -> Floats:
-    """(X, 6) to (X, 13): cos kD = T_k(u) and sin kD = v T_k'(u) / k, with Chebyshev's T_k; then z_1."""
+    """(X, 6) to (X, 13): the coefficients in u and v, then z_1."""
+    even, odd = _powers()
+    return np.concatenate([z.real @ even, -z.imag @ odd, z.real[:, 1:2], z.imag[:, 1:2]], axis=1)
+
+
+@lru_cache
+def _powers() -> tuple[Floats, Floats]:
+    """(6, 6) and (6, 5): cos kD = T_k(u) and sin kD / v = T_k'(u) / k as powers of u, with Chebyshev's T_k."""
     even, odd = np.zeros((HARMONICS + 1, HARMONICS + 1)), np.zeros((HARMONICS + 1, HARMONICS))
     for k in range(HARMONICS + 1):
         power = chebyshev.cheb2poly([0] * k + [1])
         even[k, : k + 1] = power
         if k:
             odd[k, :k] = power[1:] * np.arange(1, k + 1) / k
-    return np.concatenate([z.real @ even, -z.imag @ odd, z.real[:, 1:2], z.imag[:, 1:2]], axis=1)
+    return even, odd
 
 
 def _series(shapes: Shapes, angle: Tensor, code: Tensor) -> Tensor:
