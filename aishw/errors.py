@@ -45,6 +45,10 @@ class TrainError(AishwError):
     """A recipe, data set or half-finished training that is missing, damaged, or does not fit."""
 
 
+class EnergyError(AishwError):
+    """An energy that cannot be told: sizes out of range, partial cycles, or no supply figures for a circuit."""
+
+
 class SimulatorError(AishwError):
     """ngspice is missing, too old, crashed, hung, or ran out of memory or disk.
 
