@@ -19,6 +19,7 @@ ROWS = (
     ("fields",),
     ("store",),
     ("calibrate",),
+    ("energy",),  # reads calibrations, and a report shows its ledger
     ("verify", "train"),
     ("cli",),
 )
