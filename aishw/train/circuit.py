@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,15 +23,19 @@ from aishw.ais.parameters import Parameters
 from aishw.ais.rollout import rollout
 from aishw.ais.system import Start, System, draw_start
 from aishw.ais.topology import Topology
+from aishw.calibrate.calibration_file import load_calibration
+from aishw.calibrate.match import check_codes, check_target
 from aishw.calibrate.shipped import calibration_of
 from aishw.engines.macromodel_rollout import rollout_macromodel
 from aishw.errors import TrainError
 from aishw.hardware.calibration import Calibration
 from aishw.hardware.cards import load_target
 from aishw.hardware.target import Target
+from aishw.library import find
 from aishw.lower.design import Design
 from aishw.lower.lower import lower
-from aishw.train.chip import Chip, Spread, spread_of
+from aishw.train.chip import Chip, Spread, draw_chip, spread_of
+from aishw.train.weights import TRIM
 
 if TYPE_CHECKING:
     import torch
@@ -40,7 +44,6 @@ if TYPE_CHECKING:
 
     Tensor = torch.Tensor
 
-TRIM = "trim"  # the name of trained detunings beside the weights
 _SHIFT_STARTS = 16
 _SHIFT_POINTS = 5  # midpoints in a segment
 
@@ -68,40 +71,54 @@ class Circuit:
 
 @lru_cache(maxsize=8)
 def circuit_for(
-    target: str, fan_in: int, bits: int, policy: str, clip: str, detuning: float, gain: float, noise: float,
-    method: str, step_tau: float, start: Start, readout: str,
-) -> Circuit:  # fmt: skip
-    """The Circuit of plain values, with the target's shipped calibration. detuning: rad per cycle rms after trim.
+    target: str,
+    fan_in: int = 24,
+    bits: int = 4,
+    calibration: str = "",
+    spread: Spread | None = None,
+    **others: Any,
+) -> Circuit:
+    """A Circuit by names. calibration: a file, or "" for the one that is shipped; spread: None for the calibration's
+    own; others: fields of Circuit.
 
-    Raises TrainError if no calibration is shipped for this target and number of couplers a site.
+    Raises TrainError if no calibration is shipped for this target and number of couplers a site, CardError for one of
+    another circuit or number of bits.
     """
     card = load_target(target)
-    calibration = calibration_of(card, fan_in)
-    if calibration is None:
-        raise TrainError(
-            f"no calibration of {target!r} with {fan_in} couplers a PE is shipped; `aishw calibrate {target} --fan-in "
-            f"{fan_in} -o calibration/...` makes one, or train with through = ''"
-        )
     if bits not in card.bits:
         held = ", ".join(map(str, card.bits))
         raise TrainError(f"through = 'macromodel' trains codes: bits = {bits}, target {target!r} has {held}")
-    spread = replace(spread_of(calibration, 0.0, gain), detuning=detuning)
-    return Circuit(calibration, card, bits, policy, clip, spread, noise, method, step_tau, start, readout)
+    if calibration:
+        found: Calibration | None = load_calibration(find("calibration", calibration))
+        assert found is not None
+        check_target(found.steady, card, fan_in)
+        found = found.labelled(card)
+    else:
+        found = calibration_of(card, fan_in)
+    if found is None:
+        raise TrainError(
+            f"no calibration of {target!r} with {fan_in} couplers a PE is shipped; `aishw calibrate {target} --fan-in "
+            f"{fan_in} -o NAME.h5` makes one for calibration = 'NAME.h5'"
+        )
+    check_codes(found, bits)
+    return Circuit(found, card, bits, spread=spread_of(found) if spread is None else spread, **others)
 
 
 def circuit_of(settings: Settings, topology: Topology) -> Circuit:
-    """The Circuit that a recipe asks for."""
-    return circuit_for(
-        settings.target, topology.fan_in, settings.bits, settings.policy, settings.clip, settings.chip_detuning,
-        settings.chip_gain, settings.noise, settings.solver, settings.step_tau,
-        Start(settings.start_mean, settings.start_deviation), settings.readout,
+    """The Circuit that a recipe asks for, with the calibration's own noise."""
+    s = settings
+    quiet = circuit_for(
+        s.target, topology.fan_in, s.bits, s.calibration, policy=s.policy, clip=s.clip, noise=s.noise, method=s.solver,
+        step_tau=s.step_tau, start=Start(s.start_mean, s.start_deviation), readout=s.readout,
     )  # fmt: skip
+    return replace(quiet, spread=replace(quiet.spread, detuning=s.chip_detuning, gain=s.chip_gain))
 
 
 def circuit_images(
     settings: Settings, topology: Topology, weights: Mapping[str, Tensor], start: Tensor, generator: torch.Generator
 ) -> Tensor:
-    """(B, pixels) through the circuit from start states (B, N), with gradients for the float weights.
+    """(B, pixels) through the circuit from start states (B, N), with gradients for the float weights: on random chips,
+    or on the one of the seed `settings.chip`.
 
     weights: coupling (S, W), one (S, N) per term, and perhaps `trim` (N,) rad per cycle. All chance comes from
     `generator`. Raises TrainError for a circuit without a shipped calibration, and the errors of `lower`.
@@ -112,7 +129,12 @@ def circuit_images(
     duration_tau = (settings.duration_tau,) * settings.segments
     parameters = Parameters(settings.family, topology, weights["coupling"], terms, duration_tau)
     circuit = circuit_of(settings, topology)
-    end = random_chips(circuit, parameters, start, generator, weights.get(TRIM))
+    trim = weights.get(TRIM)
+    if settings.chip < 0:
+        end = random_chips(circuit, parameters, start, generator, trim)
+    else:
+        chip = draw_chip(topology, circuit.spread, settings.chip)
+        end = on_chip(circuit, design_of(circuit, parameters), chip, start, generator, parameters, trim)
     return read(end[:, torch.from_numpy(topology.visible)], settings.readout)
 
 

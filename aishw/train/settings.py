@@ -42,8 +42,9 @@ class Settings:
     bits: 0 trains floating-point weights; otherwise every rollout sees the weights as codes of `target` stand for them
         (policy, clip), and gradients pass straight through.
     through: "" trains the equation, "macromodel" the calibrated circuit of `target` (`calibration`: another than the
-        shipped one), on random chips: chip_detuning rad/cycle rms after trim, chip_gain relative rms. trim: "also" or
-        "only" trains a detuning for each site beside or instead of the weights.
+        shipped one), on random chips: chip_detuning rad/cycle rms after trim, chip_gain relative rms. chip: the seed of
+        one chip to train on (-1: random ones). trim: "also" or "only" trains a detuning for each site beside or
+        instead of the weights.
     start_from: a checkpoint, or an unfinished run, to begin with. judge_every: steps between two looks at the score
         that keep the best averaged weights (0: none). save_every, save_minutes: how often the unfinished run is saved.
 
@@ -95,6 +96,7 @@ class Settings:
     calibration: str = ""
     chip_detuning: float = 0.0
     chip_gain: float = 0.0
+    chip: int = -1
     trim: str = ""
     start_from: str = ""
     judge_every: int = 0
@@ -183,6 +185,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "bits": (0, 8),
     "chip_detuning": (0, 10),
     "chip_gain": (0, 1),
+    "chip": (-1, 2**31 - 1),
     "judge_every": (0, 1e8),
     "save_every": (1, 1e8),
     "save_minutes": (0, 1e6),
