@@ -70,6 +70,6 @@ def draw_chip(topology: Topology, spread: Spread, seed: int) -> Chip:
     Detunings keep a mean of zero over the array, which is the reference frequency's to follow.
     """
     draw = np.random.default_rng(seed)
-    off: Floats = draw.standard_normal(topology.sites)
-    gain: Floats = draw.standard_normal(topology.edges.shape[1])
+    off: Floats = draw.standard_normal((topology.sites,))
+    gain: Floats = draw.standard_normal((topology.edges.shape[1],))
     return Chip(spread.detuning * (off - off.mean()), spread.gain * gain, seed)
