@@ -7,8 +7,6 @@ Backwards only the state is kept; sines and sums are computed again. Gradients g
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -18,46 +16,9 @@ from torch.autograd.function import once_differentiable
 
 from aishw.ais import coupling_kernels as kernels
 from aishw.ais.topology import Topology
+from aishw.ais.wiring import Wiring, wire
 
 Tensor = torch.Tensor
-Index = NDArray[np.int64]
-
-
-@dataclass(frozen=True, eq=False)
-class Wiring:
-    """A topology's edges as compressed rows, by driven site and by driving site.
-
-    start: (N + 1,), driving, edge: (E,): driving[k] drives site i over edge[k], for k in start[i]..start[i + 1].
-    back_start, back_driven, back_edge: the same from the driving site's side.
-    """
-
-    start: Index
-    driving: Index
-    edge: Index
-    back_start: Index
-    back_driven: Index
-    back_edge: Index
-
-    @property
-    def forward(self) -> tuple[Index, Index, Index]:
-        return self.start, self.driving, self.edge
-
-    @property
-    def backward(self) -> tuple[Index, Index, Index]:
-        return self.back_start, self.back_driven, self.back_edge
-
-
-@lru_cache(maxsize=16)
-def wire(topology: Topology) -> Wiring:
-    """The compressed rows of a topology."""
-
-    def rows(by: Index, other: Index) -> tuple[Index, Index, Index]:
-        edge = np.argsort(by, kind="stable")
-        start = np.searchsorted(by[edge], np.arange(topology.sites + 1))
-        return start.astype(np.int64), other[edge].astype(np.uint64), edge.astype(np.uint64)
-
-    driven, driving = topology.edges
-    return Wiring(*rows(driven, driving), *rows(driving, driven))
 
 
 class PhaseDrift(torch.autograd.Function):

@@ -2,7 +2,7 @@
 
 sin(s_i - s_j) = sin s_i cos s_j - cos s_i sin s_j, so a site needs one sine and one cosine, and its pair sum is a
 weighted sum of its neighbours' rows of `wave` = [sin s | cos s]. Arrays hold sites first, (N, B): the inner loops run
-over starts and fill the vector unit. Edges come as compressed rows (`coupling_cpu.Wiring`).
+over starts and fill the vector unit. Edges come as compressed rows (`wiring.Wiring`).
 """
 
 from __future__ import annotations

@@ -2,63 +2,80 @@
 
     near_i = sum_e C_e rows_j,    adjoint: rows_j += sum_e C_e grad_i,  C_e += grad_i . rows_j
 
-Every site's edges are padded to the same count with edges of weight 0, so each sum is one batch of small products.
-Autograd over a gather would keep 24 states a step: 3 GB for 80 steps of 64 starts on 56x56 sites; this keeps one.
+Both sums are sparse products (compressed rows, torch's own kernels). Autograd over a gather would keep 24 states a
+step: 7 GB in all for 80 steps of 64 starts on 56x56 sites, against 1.8 GB, and takes three times as long on a CPU.
 """
 
 from __future__ import annotations
 
+import warnings
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch.autograd.function import once_differentiable
 
 from aishw.ais.topology import Topology
+from aishw.ais.wiring import wire
 
 Tensor = torch.Tensor
-Padded = tuple[Tensor, Tensor]
+_AT_ONCE = 2**21  # numbers gathered at a time for the gradient of the couplings
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Compressed rows of the matrix (N, N) whose entries are coupling[edge]; edges (2, E) and the sites they join."""
+
+    start: Tensor
+    column: Tensor
+    edge: Tensor
+
+    def product(self, coupling: Tensor, rows: Tensor) -> Tensor:
+        size = (self.start.numel() - 1, rows.shape[0])
+        matrix = torch.sparse_csr_tensor(self.start, self.column, coupling[self.edge], size, check_invariants=False)
+        return matrix @ rows
 
 
 class NearSum(torch.autograd.Function):
-    """(N, M) of rows (N, M) and coupling (E,); `driven_by` and `drives` are the two tables of `padded`."""
+    """(N, M) of rows (N, M) and coupling (E,)."""
 
     @staticmethod
-    def forward(ctx: Any, rows: Tensor, coupling: Tensor, driven_by: Padded, drives: Padded) -> Tensor:  # type: ignore[override]
+    def forward(ctx: Any, rows: Tensor, coupling: Tensor, joined: Joined) -> Tensor:  # type: ignore[override]
         ctx.save_for_backward(rows, coupling)
-        ctx.driven_by, ctx.drives = driven_by, drives
-        return _summed(rows, coupling, driven_by)
+        ctx.joined = joined
+        return joined.driven_by.product(coupling, rows)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
-        rows, coupling = ctx.saved_tensors
-        site, edge = ctx.driven_by
-        products = torch.bmm(rows[site], grad.unsqueeze(-1)).squeeze(-1)
-        by_edge = coupling.new_zeros(coupling.numel() + 1).index_copy(0, edge.flatten(), products.flatten())
-        return _summed(grad, coupling, ctx.drives), by_edge[:-1], None, None
+        (rows, coupling), joined = ctx.saved_tensors, ctx.joined
+        driven, driving = joined.edges
+        some = max(1, _AT_ONCE // rows.shape[1])
+        parts = zip(driven.split(some), driving.split(some))
+        by_edge = torch.cat([torch.linalg.vecdot(grad[i], rows[j]) for i, j in parts])
+        return joined.drives.product(coupling, grad), by_edge, None
 
 
-def _summed(rows: Tensor, coupling: Tensor, table: Padded) -> Tensor:
-    site, edge = table
-    weight = torch.cat([coupling, coupling.new_zeros(1)])[edge]
-    return torch.bmm(weight.unsqueeze(1), rows[site]).squeeze(1)
+@dataclass(frozen=True, eq=False)
+class Joined:
+    """A topology's edges (2, E) on one device, compressed by driven and by driving site."""
+
+    edges: Tensor
+    driven_by: Rows
+    drives: Rows
 
 
 @lru_cache(maxsize=16)
-def padded(topology: Topology, device: torch.device) -> tuple[Padded, Padded]:
-    """Sites and edges (N, K) by driven and by driving site; places without an edge have number E, which weighs 0."""
-    driven, driving = topology.edges
-    return _table(driven, driving, topology.sites, device), _table(driving, driven, topology.sites, device)
+def joined(topology: Topology, device: torch.device) -> Joined:
+    """The tables of a topology on a device."""
 
+    def there(*arrays: Any) -> Rows:
+        return Rows(*(torch.from_numpy(array.astype("int64")).to(device) for array in arrays))
 
-def _table(by: NDArray[np.int64], other: NDArray[np.int64], sites: int, device: torch.device) -> Padded:
-    order = np.argsort(by, kind="stable")
-    count = np.bincount(by, minlength=sites)
-    column = np.arange(by.size) - np.repeat(np.cumsum(count) - count, count)
-    shape = (sites, max(int(count.max(initial=0)), 1))
-    site, edge = np.zeros(shape, dtype=np.int64), np.full(shape, by.size, dtype=np.int64)
-    site[by[order], column], edge[by[order], column] = other[order], order
-    return torch.from_numpy(site).to(device), torch.from_numpy(edge).to(device)
+    with warnings.catch_warnings():  # torch says once a process that sparse rows are in beta
+        warnings.simplefilter("ignore", UserWarning)
+        torch.sparse_csr_tensor(torch.tensor([0, 0]), torch.zeros(0, dtype=torch.int64), torch.zeros(0), (1, 1))
+    wiring = wire(topology)
+    edges = torch.from_numpy(topology.edges).to(device)
+    return Joined(edges, there(*wiring.forward), there(*wiring.backward))

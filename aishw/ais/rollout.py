@@ -136,7 +136,8 @@ def _drift(p: Parameters, coupling: Tensor, segment: int, mode: str) -> Drift:
     if not family.coupled:
         return lambda x: family.drift(x, None, None, columns)
     if mode == "kernel" or (mode == "auto" and kernel_fits(coupling)):
-        from aishw.ais.coupling_cpu import LinearPair, PhaseDrift, wire
+        from aishw.ais.coupling_cpu import LinearPair, PhaseDrift
+        from aishw.ais.wiring import wire
 
         wiring = wire(p.topology)
         if family.name == "kurashil":
@@ -163,12 +164,12 @@ def _pair_sum(topology: Topology, coupling: Tensor, mode: str) -> Callable[[Tens
         def near(rows: Tensor) -> Tensor:
             return torch.zeros_like(rows).index_add(0, driven, coupling[:, None] * rows[driving])
     else:
-        from aishw.ais.coupling_torch import NearSum, padded
+        from aishw.ais.coupling_torch import NearSum, joined
 
-        tables = padded(topology, coupling.device)
+        tables = joined(topology, coupling.device)
 
         def near(rows: Tensor) -> Tensor:
-            return NearSum.apply(rows, coupling, *tables)
+            return NearSum.apply(rows, coupling, tables)
 
     def pair(x: Tensor, pairing: str) -> tuple[Any, Tensor]:
         if pairing == "linear":

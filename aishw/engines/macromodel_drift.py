@@ -22,8 +22,9 @@ from numpy.typing import NDArray
 from torch.autograd.function import once_differentiable
 
 from aishw.ais import coupling_kernels
-from aishw.ais.coupling_cpu import Wiring, run, wire
+from aishw.ais.coupling_cpu import run
 from aishw.ais.rollout import kernel_fits
+from aishw.ais.wiring import Wiring, wire
 from aishw.engines import macromodel_kernels as kernels
 from aishw.errors import CardError
 from aishw.hardware.calibration import HARMONICS, Calibration, Table

@@ -12,10 +12,11 @@ from problems import random_system
 
 import aishw.ais.rollout as solver
 from aishw.ais import coupling_kernels as kernels
-from aishw.ais.coupling_cpu import LinearPair, PhaseDrift, wire, works
+from aishw.ais.coupling_cpu import LinearPair, PhaseDrift, works
 from aishw.ais.parameters import Parameters
 from aishw.ais.rollout import rollout
 from aishw.ais.topology import complete, grid
+from aishw.ais.wiring import wire
 
 ROOT = Path(__file__).parents[2]
 
