@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from aishw.errors import AishwError, CardError, CheckpointError, DeckError, StoreError
+from aishw.errors import AishwError, CardError, CheckpointError, DeckError, StoreError, TrainError
 
 # kind: (what a message calls it, suffixes of its files ("" for a folder), the error of a name that is not there)
 _KINDS: dict[str, tuple[str, tuple[str, ...], type[AishwError]]] = {
     "netlists": ("netlist folder", ("",), DeckError),
     "models/technologies": ("technology", (".toml",), CardError),
     "models/targets": ("target", (".toml",), CardError),
+    "models/extractors": ("extractor", (".safetensors",), TrainError),
     "models": ("checkpoint", (".pt", ".safetensors"), CheckpointError),
     "calibration": ("calibration", (".h5",), StoreError),
 }

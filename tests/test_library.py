@@ -5,12 +5,13 @@ from pathlib import Path
 import pytest
 
 from aishw import library
-from aishw.errors import CardError, CheckpointError, DeckError, StoreError
+from aishw.errors import CardError, CheckpointError, DeckError, StoreError, TrainError
 
 ERRORS = {
     "netlists": DeckError,
     "models/technologies": CardError,
     "models/targets": CardError,
+    "models/extractors": TrainError,
     "models": CheckpointError,
     "calibration": StoreError,
 }

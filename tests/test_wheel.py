@@ -26,7 +26,7 @@ def test_a_wheel_finds_what_it_ships(installed, tmp_path):
     probe = (
         "import aishw, json; from aishw import library\n"
         "from aishw.hardware.cards import load_target; from aishw.ais.checkpoint import load\n"
-        "kinds = ('netlists', 'models', 'models/targets', 'models/technologies', 'calibration')\n"
+        "kinds = ('netlists', 'models', 'models/targets', 'models/technologies', 'models/extractors', 'calibration')\n"
         "target, system = load_target('ring28'), load(library.find('models', 'digits16_4bit'))\n"
         "found = {kind: library.names(kind) for kind in kinds}\n"
         "print(json.dumps([aishw.__file__, str(library.folder('models')), target.sites, system.sites, found]))"
@@ -42,7 +42,7 @@ def test_a_wheel_finds_what_it_ships(installed, tmp_path):
     assert Path(package).is_relative_to(installed) and Path(models).is_relative_to(installed)
     assert target_sites == 56 * 56 and system_sites == 256
     assert found == {kind: library.names(kind) for kind in found}
-    assert found["netlists"] and found["models/technologies"]
+    assert found["netlists"] and found["models/technologies"] and found["models/extractors"]
 
 
 def test_a_wheel_has_its_templates_and_its_command(installed):

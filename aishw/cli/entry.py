@@ -32,6 +32,7 @@ COMMANDS = {
     "verify": "aishw.cli.verify",
     "sample": "aishw.cli.sample",
     "train": "aishw.cli.train",
+    "extractor": "aishw.cli.extractor",
     "calibrate": "aishw.cli.calibrate",
 }
 

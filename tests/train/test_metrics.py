@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from aishw.errors import TrainError
-from aishw.train.metrics import frechet, score
+from aishw.train.datasets import load_dataset
+from aishw.train.extractor import load_extractor
+from aishw.train.metrics import frechet, score, yardstick
 
 
 def exactly(covariance, mean):
@@ -44,13 +46,35 @@ def test_a_score_brings_sizes_floor_and_noise():
     base = chance.normal(size=(1, 4, 4))
     real = base + 0.3 * chance.normal(size=(600, 4, 4))
     alike = score(base + 0.3 * chance.normal(size=(900, 4, 4)), real)
-    assert (alike.images, alike.real, alike.extractor) == (900, 600, "pixel")
+    assert (alike.images, alike.real, alike.extractor, alike.accuracy) == (900, 600, "pixel", None)
     assert alike.distance < 2 * alike.floor < 0.1 * alike.noise
     assert score(real[:, ::-1], real).distance > 10 * alike.distance
     assert score(real, real) == score(real, real)
     assert "n = 900 against 600 real images" in str(alike)
 
 
-def test_unknown_features_are_refused():
-    with pytest.raises(TrainError, match="unknown features 'inception'; known: pixel"):
-        score(np.zeros((4, 2, 2)), np.zeros((4, 2, 2)), "inception")
+def test_a_yardstick_scores_as_its_images_do():
+    real = load_dataset("digits").images
+    rod = yardstick(real[:800], "cnn")
+    assert score(real[800:], rod) == score(real[800:], real[:800], "cnn")
+    assert score(real[:800], rod).distance < 1e-6 < rod.floor < rod.noise
+    found = score(real[800:], rod)
+    assert (found.extractor, found.accuracy) == ("cnn digits", load_extractor("digits").accuracy)
+    assert f"the extractor names {found.accuracy:.1%} of held-out images rightly" in str(found)
+
+
+@pytest.mark.parametrize("images, words", [
+    (np.zeros((9, 5, 4)), r"images are \(9, 5, 4\), the real ones \(20, 4, 4\)"),
+    (np.full((9, 4, 4), np.nan), "images hold NaN"),
+    (np.zeros((1, 4, 4)), "both need 2 rows"),
+], ids=["size", "nan", "one"])  # fmt: skip
+def test_images_that_cannot_be_scored_are_refused(images, words):
+    with pytest.raises(TrainError, match=words):
+        score(images, np.random.default_rng(0).normal(size=(20, 4, 4)))
+
+
+def test_unknown_features_and_too_few_real_images_are_refused():
+    with pytest.raises(TrainError, match="unknown extractor 'nosuch'; known: auto, cnn, pixel"):
+        score(np.zeros((4, 2, 2)), np.zeros((4, 2, 2)), "nosuch")
+    with pytest.raises(TrainError, match=r"real images are \(3, 2, 2\), expected 4 or more"):
+        score(np.zeros((4, 2, 2)), np.zeros((3, 2, 2)))
