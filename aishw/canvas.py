@@ -1,4 +1,4 @@
-"""The look of the report's figures: colours, one style, an Agg canvas, and PNG bytes."""
+"""The look of figures and image grids: colours, one style, an Agg canvas, sheets of images, and PNG bytes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -44,4 +47,33 @@ def png(figure: Figure) -> bytes:
     """The figure as the bytes of a PNG file, without a date or a version in it."""
     out = io.BytesIO()
     figure.savefig(out, format="png", metadata={"Software": None})
+    return out.getvalue()
+
+
+def sheet(images: NDArray[np.float64], columns: int = 8, upscale: int = 8, gap: int = 4) -> NDArray[np.uint8]:
+    """(rows, columns, 4) RGBA: `images` (B, h, w) in [-1, 1] side by side, -1 black, +1 white.
+
+    Every pixel becomes a square of `upscale`, nothing is smoothed. Gaps are transparent, NaN is a muted blue.
+    """
+    count, height, width = images.shape
+    columns = max(1, min(columns, count))
+    rows = -(-count // columns)
+    canvas = np.zeros((rows * (height * upscale + gap) - gap, columns * (width * upscale + gap) - gap, 4), np.uint8)
+    grey = np.round((np.nan_to_num(np.clip(images, -1, 1), nan=0.0) + 1) * 127.5).astype(np.uint8)
+    block = np.stack([grey, grey, grey, np.full_like(grey, 255)], axis=-1)
+    block[np.isnan(images)] = (122, 142, 170, 255)
+    block = block.repeat(upscale, axis=1).repeat(upscale, axis=2)
+    for k in range(count):
+        top = (k // columns) * (height * upscale + gap)
+        left = (k % columns) * (width * upscale + gap)
+        canvas[top : top + height * upscale, left : left + width * upscale] = block[k]
+    return canvas
+
+
+def png_bytes(rgba: NDArray[np.uint8]) -> bytes:
+    """A PNG file of (rows, columns, 4) RGBA or (rows, columns) grey."""
+    from PIL import Image
+
+    out = io.BytesIO()
+    Image.fromarray(rgba).save(out, format="PNG", optimize=True)
     return out.getvalue()

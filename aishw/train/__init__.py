@@ -6,6 +6,7 @@ from aishw.train.loop import Step, train
 from aishw.train.metrics import Score, frechet, score
 from aishw.train.recipe import read_recipe, settings_from
 from aishw.train.settings import Settings
+from aishw.train.watch import Watch
 
 __all__ = [
     "EXTRACTORS",
@@ -13,6 +14,7 @@ __all__ = [
     "Settings",
     "Step",
     "Trained",
+    "Watch",
     "frechet",
     "read_recipe",
     "sample_images",

@@ -32,7 +32,7 @@ def main(arguments: list[str]) -> int:
 
 def _show(at: Step) -> None:
     if at.step % 10 == 0 or at.step == at.steps:
-        line = f"\r{at.step}/{at.steps} steps, {at.cpu_s:.0f} CPU s, critic's distance {at.distance:.3f} "
+        line = f"\r{at.step}/{at.steps} steps, {at.cpu_s:.0f} CPU s, distance {at.distance:.3f} "
         print(line, end="", file=sys.stderr, flush=True)
 
 

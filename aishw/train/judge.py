@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from aishw.ais.rollout import rollout
 from aishw.ais.system import Noise, Start, System, draw_start, pixels
 from aishw.errors import TrainError
-from aishw.train.metrics import Score, score
+from aishw.train.metrics import Score, Yardstick, score, yardstick
 from aishw.train.run import Run, images, parameters_of
 from aishw.train.weights import TRIM
 
@@ -78,7 +79,7 @@ def glance(run: Run, step: int) -> None:
     """Keeps the averaged weights as the best ones if their score is the lowest so far. A score that cannot be had, as
     images are infinite, is none."""
     try:
-        found = score(judged_images(run, run.average, min(GLANCED, JUDGED)), _real(run)).distance
+        found = score(judged_images(run, run.average, min(GLANCED, JUDGED)), rod(run)).distance
     except TrainError:
         return
     if found < run.best.distance:
@@ -97,7 +98,7 @@ def judge(run: Run, cpu_s: float) -> Trained:
     for name, weights in (("averaged", run.average), ("last", run.weights), *kept):
         trim = tuple(weights[TRIM].tolist()) if TRIM in weights else ()
         try:
-            result = score(judged_images(run, weights, JUDGED), _real(run))
+            result = score(judged_images(run, weights, JUDGED), rod(run))
         except TrainError as error:
             failed = error
             continue
@@ -108,5 +109,7 @@ def judge(run: Run, cpu_s: float) -> Trained:
     return min(found, key=lambda each: each.score.distance)
 
 
-def _real(run: Run) -> NDArray[np.float32]:
-    return run.real.reshape(-1, *run.topology.image_shape).numpy()
+@lru_cache(maxsize=1)
+def rod(run: Run) -> Yardstick:
+    """The run's real images, measured once."""
+    return yardstick(run.real.reshape(-1, *run.topology.image_shape).numpy())

@@ -18,7 +18,8 @@ import numpy as np
 from aishw.ais import checkpoint
 from aishw.ais.topology import grid
 from aishw.atomic import check_output
-from aishw.errors import TrainError
+from aishw.errors import StoreError, TrainError
+from aishw.train.alone import alone
 from aishw.train.datasets import load_dataset
 from aishw.train.judge import Trained, glance, judge
 from aishw.train.objectives import OBJECTIVES
@@ -26,6 +27,7 @@ from aishw.train.run import Run, begin
 from aishw.train.schedule import SCHEDULES
 from aishw.train.settings import Settings
 from aishw.train.unfinished import resume, save
+from aishw.train.watch import Watch, watching
 from aishw.train.weights import UNFINISHED
 
 
@@ -47,41 +49,62 @@ def train(
     *,
     command: str = "aishw.train.train",
     overwrite: bool = False,
+    watch: Watch | None = None,
 ) -> Trained:
     """Trains, writes the checkpoint `out`, and says how good it is.
 
-    Goes on with `<out>.unfinished` if that is there. The averaged, the last and the kept weights are judged on the same
-    images, and the best ones are saved. With `bits` the checkpoint holds what the codes stand for. `command` is what
-    the checkpoint says it was made by.
-    Raises TrainError, StoreError and the errors of whatever the recipe names. A run that diverges stops at that step;
-    the unfinished run on disk stays as it was.
+    Goes on with `<out>.unfinished` if that is there (with `overwrite`, another recipe's is begun again). The averaged,
+    the last and the kept weights are judged on the same start states, and the best ones are saved. With `bits` the
+    checkpoint holds what the codes stand for. `command` is what the checkpoint says it was made by; `watch` writes
+    sample grids and event files meanwhile.
+    Raises TrainError, StoreError and the errors of whatever the recipe names. A run that diverges stops at that step,
+    and a full disk stops it too; the unfinished run on disk stays as it was.
     """
-    path = check_output(out, overwrite)
+    with alone(check_output(out, overwrite)):
+        return _train(settings, Path(out), progress, command, overwrite, watch or Watch())
+
+
+def _train(
+    settings: Settings, path: Path, progress: Callable[[Step], None] | None, command: str, overwrite: bool, watch: Watch
+) -> Trained:
     real = load_dataset(settings.dataset, settings.split).images
     topology = grid(
         settings.height, settings.width, settings.neighbourhood,
         symmetric=settings.symmetric, image=(real.shape[1], real.shape[2]),
     )  # fmt: skip
     unfinished = path.with_name(path.name + UNFINISHED)
+    watch.check(again=overwrite or unfinished.exists())
     run = begin(settings, topology, real)
-    step, spent_s = resume(run, unfinished) if unfinished.exists() else (0, 0.0)
+    step, spent_s = resume(run, unfinished, begin_again=overwrite) if unfinished.exists() else (0, 0.0)
     since, saved, saved_s = time.process_time() - spent_s, step, time.monotonic()
-    while step < settings.steps:
-        distance = _one_step(run, step)
-        step += 1
-        if not (np.isfinite(distance) and _finite(run)):
-            raise TrainError(_diverged(step, saved, unfinished))
-        if settings.judge_every and step % settings.judge_every == 0:
-            glance(run, step)
-        if step % settings.save_every == 0 or time.monotonic() - saved_s > 60 * settings.save_minutes > 0:
-            save(run, unfinished, step, time.process_time() - since)
-            saved, saved_s = step, time.monotonic()
-        if progress is not None:
-            progress(Step(step, settings.steps, distance, time.process_time() - since))
+    with watching(watch, step) as look:
+        while step < settings.steps:
+            distance = _one_step(run, step)
+            step += 1
+            if not (np.isfinite(distance) and _finite(run)):
+                raise TrainError(_diverged(step, saved, unfinished))
+            if settings.judge_every and step % settings.judge_every == 0:
+                glance(run, step)
+            at = Step(step, settings.steps, distance, time.process_time() - since)
+            look(run, at)
+            late_s = time.monotonic() - saved_s
+            if step % settings.save_every == 0 or step == settings.steps or late_s > 60 * settings.save_minutes > 0:
+                _save(run, unfinished, step, saved, time.process_time() - since)
+                saved, saved_s = step, time.monotonic()
+            if progress is not None:
+                progress(at)
     trained = judge(run, time.process_time() - since)
     checkpoint.save(trained.system, path, made_by=_made_by(settings, trained, command), overwrite=overwrite)
     unfinished.unlink(missing_ok=True)
     return trained
+
+
+def _save(run: Run, unfinished: Path, step: int, saved: int, cpu_s: float) -> None:
+    try:
+        save(run, unfinished, step, cpu_s)
+    except StoreError as error:
+        then = f"the same command goes on from step {saved}" if saved else "the same command begins again"
+        raise StoreError(f"step {step}: {error}; free some space, and {then}") from None
 
 
 def _one_step(run: Run, step: int) -> float:
@@ -90,9 +113,9 @@ def _one_step(run: Run, step: int) -> float:
 
     settings = run.settings
     share = SCHEDULES[settings.schedule](step / settings.steps)
-    run.optimiser.param_groups[0]["lr"] = settings.rate * share
-    if run.critic_optimiser is not None:
-        run.critic_optimiser.param_groups[0]["lr"] = settings.critic_rate * share
+    for optimiser in (run.optimiser, run.critic_optimiser):
+        for group in optimiser.param_groups if optimiser is not None else ():
+            group["lr"] = group["initial_lr"] * share
     loss, figure = OBJECTIVES[settings.objective](run, step)
     run.optimiser.zero_grad()
     loss.backward()

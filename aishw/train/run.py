@@ -67,18 +67,28 @@ def begin(settings: Settings, topology: Topology, real: NDArray[np.float32]) -> 
     check_objective(settings, topology)
     generator = torch.Generator().manual_seed(settings.seed)
     weights = first_weights(settings, topology, generator)
-    betas = (0.5, 0.9)
     critic, critics = None, None
     if settings.objective == "wgan":
         with torch.random.fork_rng(devices=[]):  # torch initialises layers from its global generator
             torch.manual_seed(settings.seed)
             critic = CRITICS[settings.critic](real.shape[1], real.shape[2], settings.critic_width)
-        critics = torch.optim.Adam(critic.parameters(), settings.critic_rate, betas)
-    own = torch.optim.Adam([value for value in weights.values() if value.requires_grad], settings.rate, betas)
+        critics = _adam((settings.critic_rate, list(critic.parameters())))
+    own = _adam(
+        (settings.rate, [value for kind, value in weights.items() if kind != TRIM and value.requires_grad]),
+        (settings.trim_rate, [value for kind, value in weights.items() if kind == TRIM]),
+    )
     average = {kind: value.detach().clone() for kind, value in weights.items()}
     truth = torch.from_numpy(real.reshape(len(real), -1))
     quantise = quantiser(settings, topology)
     return Run(settings, topology, weights, average, Best(), critic, own, critics, generator, truth, quantise)
+
+
+def _adam(*by_rate: tuple[float, list[torch.Tensor]]) -> torch.optim.Optimizer:
+    """Adam with the paper's moments; a schedule finds each group's own rate in `initial_lr`."""
+    import torch
+
+    groups = [{"params": held, "lr": rate, "initial_lr": rate} for rate, held in by_rate if held]
+    return torch.optim.Adam(groups, betas=(0.5, 0.9))
 
 
 def check_objective(settings: Settings, topology: Topology) -> None:

@@ -44,7 +44,7 @@ class Settings:
     through: "" trains the equation, "macromodel" the calibrated circuit of `target` (`calibration`: another than the
         shipped one), on random chips: chip_detuning rad/cycle rms after trim, chip_gain relative rms. chip: the seed of
         one chip to train on (-1: random ones). trim: "also" or "only" trains a detuning for each site beside or
-        instead of the weights.
+        instead of the weights, at trim_rate (rad/cycle a step).
     start_from: a checkpoint, or an unfinished run, to begin with. judge_every: steps between two looks at the score
         that keep the best averaged weights (0: none). save_every, save_minutes: how often the unfinished run is saved.
 
@@ -98,6 +98,7 @@ class Settings:
     chip_gain: float = 0.0
     chip: int = -1
     trim: str = ""
+    trim_rate: float = 3e-5
     start_from: str = ""
     judge_every: int = 0
     save_every: int = 250
@@ -185,6 +186,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "bits": (0, 8),
     "chip_detuning": (0, 10),
     "chip_gain": (0, 1),
+    "trim_rate": (0, 1),
     "chip": (-1, 2**31 - 1),
     "judge_every": (0, 1e8),
     "save_every": (1, 1e8),

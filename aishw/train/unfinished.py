@@ -33,13 +33,20 @@ def save(run: Run, path: Path, step: int, cpu_s: float) -> None:
     write_whole(path, buffer.getvalue(), overwrite=True)
 
 
-def resume(run: Run, path: Path) -> tuple[int, float]:
-    """Puts a saved run into `run`; the steps done and the CPU seconds spent."""
+def resume(run: Run, path: Path, begin_again: bool = False) -> tuple[int, float]:
+    """Puts a saved run into `run`; the steps done and the CPU seconds spent.
+
+    Raises TrainError for a damaged file and for another recipe's run, which `begin_again` leaves alone: 0 steps done.
+    """
     import torch
 
     content = _read(path)
     if content["recipe"] != run.settings.id:
-        raise TrainError(f"{path} is the unfinished run of another recipe; remove it, or choose another output")
+        if begin_again:
+            return 0, 0.0
+        raise TrainError(
+            f"{path} is the unfinished run of another recipe; choose another output, or --force to begin again"
+        )
     try:
         with torch.no_grad():
             for kind, value in run.weights.items():

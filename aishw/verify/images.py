@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +9,11 @@ from numpy.typing import NDArray
 
 from aishw.ais.system import System, pixels
 from aishw.atomic import check_output, write_whole
+from aishw.canvas import png_bytes, sheet
 from aishw.errors import CompareError
 
 
-def image(
-    system: System, state: NDArray[np.float64], sites: NDArray[np.int64] | None = None
-) -> NDArray[np.float64]:
+def image(system: System, state: NDArray[np.float64], sites: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
     """(B, h, w) pixels in [-1, 1] of `state` (B, M) or (M,) at `sites` (M,); all sites of the system if None.
 
     Pixels are `system.pixels`, in the order of `topology.visible`. An identity readout is clipped to [-1, 1]. A visible
@@ -24,9 +22,7 @@ def image(
     shown = np.atleast_2d(np.asarray(state, dtype=np.float64))
     held = np.arange(system.sites) if sites is None else np.asarray(sites)
     if shown.ndim != 2 or shown.shape[1] != held.size:
-        raise CompareError(
-            f"a state of shape {np.shape(state)} does not hold one value for each of {held.size} sites"
-        )
+        raise CompareError(f"a state of shape {np.shape(state)} does not hold one value for each of {held.size} sites")
     full = np.full((shown.shape[0], system.sites), np.nan)
     full[:, held] = shown
     seen = np.clip(pixels(full[:, system.topology.visible], system.readout), -1.0, 1.0)
@@ -40,37 +36,6 @@ def psnr(reference: NDArray[np.float64], candidate: NDArray[np.float64]) -> NDAr
     square = ((reference - candidate) ** 2).reshape(reference.shape[0], -1).mean(axis=1)
     with np.errstate(divide="ignore"):
         return 10 * np.log10(4.0 / square)
-
-
-def sheet(images: NDArray[np.float64], columns: int = 8, upscale: int = 8, gap: int = 4) -> NDArray[np.uint8]:
-    """(rows, columns, 4) RGBA: `images` (B, h, w) in [-1, 1] side by side, -1 black, +1 white.
-
-    Every pixel becomes a square of `upscale`, nothing is smoothed. Gaps are transparent, NaN is a muted blue.
-    """
-    count, height, width = images.shape
-    columns = max(1, min(columns, count))
-    rows = -(-count // columns)
-    canvas = np.zeros(
-        (rows * (height * upscale + gap) - gap, columns * (width * upscale + gap) - gap, 4), np.uint8
-    )
-    grey = np.round((np.nan_to_num(np.clip(images, -1, 1), nan=0.0) + 1) * 127.5).astype(np.uint8)
-    block = np.stack([grey, grey, grey, np.full_like(grey, 255)], axis=-1)
-    block[np.isnan(images)] = (122, 142, 170, 255)
-    block = block.repeat(upscale, axis=1).repeat(upscale, axis=2)
-    for k in range(count):
-        top = (k // columns) * (height * upscale + gap)
-        left = (k % columns) * (width * upscale + gap)
-        canvas[top : top + height * upscale, left : left + width * upscale] = block[k]
-    return canvas
-
-
-def png_bytes(rgba: NDArray[np.uint8]) -> bytes:
-    """A PNG file of (rows, columns, 4) RGBA or (rows, columns) grey."""
-    from PIL import Image
-
-    out = io.BytesIO()
-    Image.fromarray(rgba).save(out, format="PNG", optimize=True)
-    return out.getvalue()
 
 
 def write_grid(
