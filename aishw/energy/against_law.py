@@ -1,0 +1,102 @@
+"""The sweep beside the law: where slope, intercept and bit factor agree, where not, and at which size they would."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from aishw.energy import law
+from aishw.energy.model import PARTS, PowerModel, straight
+
+if TYPE_CHECKING:
+    from aishw.energy.bench import Point
+    from aishw.energy.sweep import Sweep
+
+
+@dataclass(frozen=True)
+class Against:
+    """One figure found in simulation, the half width of its 95 % interval, what the law says, and why they differ."""
+
+    name: str
+    found: float
+    off: float
+    law: float
+    unit: str
+    why: str
+
+    @property
+    def agrees(self) -> bool:
+        return abs(self.found - self.law) <= self.off
+
+
+@dataclass(frozen=True)
+class Met:
+    """size: of a coupler at which one coupling more would cost what the law says; rate: rad per cycle that such a
+    coupler would give at its strongest code.
+    """
+
+    size: float
+    rate: float
+
+
+def against_law(sweep: Sweep) -> list[Against]:
+    """Slope and intercept over couplings, and what a bit more multiplies, with the strongest code held and with the
+    least significant element held. Figures whose runs the sweep lacks are left out.
+    """
+    points, nominal = sweep.points(), sweep.nominal & (sweep.use != 2)
+    total = sum(getattr(sweep, part) for part in PARTS)
+
+    def pick(wanted: Callable[[Point], bool]) -> np.ndarray:
+        return np.array([k for k in np.flatnonzero(nominal) if wanted(points[k])], dtype=np.int64)
+
+    found = []
+    plain = pick(lambda p: p == type(p)(p.couplings))
+    if plain.size >= 3:
+        line = straight(sweep.couplings[plain].astype(float), total[plain])
+        found += [
+            Against("a coupling more", line.slope, line.slope_off, law.COUPLER_W * law.ROUTING, "W",
+                    "weak injection: the strongest code moves a phase by 0.05 rad in a cycle, so that its current is "
+                    "small; no routing, registers or margins"),
+            Against("a node without couplings", line.at_zero, line.at_zero_off, law.OSCILLATOR_W, "W",
+                    "ring, taps and the reference's coupler alone: no registers, clocks, bias or readout; the chip's "
+                    "frequency and supply are not known"),
+        ]  # fmt: skip
+    for name, couplings, held in (
+        ("couplers, a bit more, strongest code held", sweep.fan_in, False),
+        ("couplers, a bit more, smallest element held", None, True),
+    ):
+        each = pick(lambda p: _bit_run(p, couplings, held))  # noqa: B023
+        if np.unique(sweep.bits[each]).size >= 3:
+            own = sweep.couplers_W[each] / (sweep.couplings[each] + 1)
+            line = straight(sweep.bits[each].astype(float), np.log2(own))
+            factor = 2.0**line.slope
+            why = (
+                "the law's factor of 2 holds the smallest element; so it is met" if held
+                else "the strongest code's current is held, and its smallest element shrinks: 2^q / (2^q - 2) of it"
+            )  # fmt: skip
+            found.append(Against(name, factor, factor * (2.0**line.slope_off - 1), 2.0, "", why))
+    if found and (whole := pick(lambda p: _bit_run(p, sweep.fan_in, False))).size >= 3:
+        line = straight(sweep.bits[whole].astype(float), np.log2(total[whole]))
+        factor = 2.0**line.slope
+        found.append(
+            Against("the whole PE, a bit more", factor, factor * (2.0**line.slope_off - 1), 2.0, "",
+                    "the law doubles the oscillator, too, which holds no weight")
+        )  # fmt: skip
+    return found
+
+
+def met_at(model: PowerModel, sweep: Sweep) -> Met:
+    """Where the law's slope would be met, at 4 bits."""
+    size = model.size_of(law.COUPLER_W * law.ROUTING)
+    return Met(size, size * float(sweep.rate[0]))
+
+
+def _bit_run(p: Point, couplings: int | None, held: bool) -> bool:
+    from aishw.energy.bench import held_element
+
+    size = held_element(p.bits) if held else 1.0
+    same = p == type(p)(p.couplings, p.bits, size=p.size) and abs(p.size - size) < 1e-9
+    return same and (couplings is None or p.couplings == couplings)
