@@ -30,8 +30,10 @@ COMMANDS = {
     "run": "aishw.cli.run",
     "compare": "aishw.cli.compare",
     "verify": "aishw.cli.verify",
+    "power": "aishw.cli.power",
     "sample": "aishw.cli.sample",
     "train": "aishw.cli.train",
+    "score": "aishw.cli.score",
     "extractor": "aishw.cli.extractor",
     "calibrate": "aishw.cli.calibrate",
 }

@@ -63,5 +63,12 @@ def quality(images: Images, real: Images | Yardstick, extractor: str | Measure =
     return replace(plain, classes=named, real_classes=truly, class_distance=apart)
 
 
+def between_halves(rod: Yardstick, seed: int = 0) -> Quality:
+    """What one random half of the real images reaches against the other: the best that a generator may hope for."""
+    order = np.random.default_rng(seed).permutation(len(rod.real))
+    one, two = np.array_split(order, 2)
+    return quality(rod.real[one], replace(rod, real=rod.real[two], features=rod.features[two]), seed=seed)
+
+
 def _shares(classes: NDArray[np.int64]) -> NDArray[np.float64]:
     return np.bincount(classes, minlength=CLASSES) / len(classes)
