@@ -161,7 +161,7 @@ def _run(work: Work, pe: PePower, moves: Moves, site: Site) -> list[Line]:
     both = f"reference and second harmonic, two lines each of {_length(work, site)}, {_PER_LENGTH}"
     return [
         *simulated,
-        Line("run", "bias DACs", bias_J, 0.1 * bias_J, "analytic", "R-2R ladders of the netlist, ideal switches", "run"),
+        Line("run", "bias DACs", bias_J, 0.1 * bias_J, "analytic", "R-2R ladders of the netlist", "run"),
         Line("run", "wires of the taps", taps_J, _wires_off(taps_J), "assumed",
              f"{said}, less the card's {card_F * 1e15:.0f} fF", "run"),
         Line("run", "wires of the clocks", clocks_J, _wires_off(clocks_J), "assumed", both, "run"),
