@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from aishw.energy import law
+from aishw.energy.bench import Point, held_element
 from aishw.energy.model import PARTS, PowerModel, straight
 
 if TYPE_CHECKING:
-    from aishw.energy.bench import Point
     from aishw.energy.sweep import Sweep
 
 
@@ -49,11 +49,8 @@ def against_law(sweep: Sweep) -> list[Against]:
     points, nominal = sweep.points(), sweep.nominal & (sweep.use != 2)
     total = sum(getattr(sweep, part) for part in PARTS)
 
-    def pick(wanted: Callable[[Point], bool]) -> np.ndarray:
-        return np.array([k for k in np.flatnonzero(nominal) if wanted(points[k])], dtype=np.int64)
-
     found = []
-    plain = pick(lambda p: p == type(p)(p.couplings))
+    plain = np.array([k for k in np.flatnonzero(nominal) if points[k] == Point(points[k].couplings)])
     if plain.size >= 3:
         line = straight(sweep.couplings[plain].astype(float), total[plain])
         found += [
@@ -64,11 +61,11 @@ def against_law(sweep: Sweep) -> list[Against]:
                     "ring, taps and the reference's coupler alone: no registers, clocks, bias or readout; the chip's "
                     "frequency and supply are not known"),
         ]  # fmt: skip
-    for name, couplings, held in (
-        ("couplers, a bit more, strongest code held", sweep.fan_in, False),
-        ("couplers, a bit more, smallest element held", None, True),
+    for name, held in (
+        ("couplers, a bit more, strongest code held", False),
+        ("couplers, a bit more, smallest element held", True),
     ):
-        each = pick(lambda p: _bit_run(p, couplings, held))  # noqa: B023
+        each = bit_runs(sweep, held)
         if np.unique(sweep.bits[each]).size >= 3:
             own = sweep.couplers_W[each] / (sweep.couplings[each] + 1)
             line = straight(sweep.bits[each].astype(float), np.log2(own))
@@ -78,7 +75,8 @@ def against_law(sweep: Sweep) -> list[Against]:
                 else "the strongest code's current is held, and its smallest element shrinks: 2^q / (2^q - 2) of it"
             )  # fmt: skip
             found.append(Against(name, factor, factor * (2.0**line.slope_off - 1), 2.0, "", why))
-    if found and (whole := pick(lambda p: _bit_run(p, sweep.fan_in, False))).size >= 3:
+    whole = bit_runs(sweep, False)
+    if np.unique(sweep.bits[whole]).size >= 3:
         line = straight(sweep.bits[whole].astype(float), np.log2(total[whole]))
         factor = 2.0**line.slope
         found.append(
@@ -94,9 +92,15 @@ def met_at(model: PowerModel, sweep: Sweep) -> Met:
     return Met(size, size * float(sweep.rate[0]))
 
 
-def _bit_run(p: Point, couplings: int | None, held: bool) -> bool:
-    from aishw.energy.bench import held_element
-
-    size = held_element(p.bits) if held else 1.0
-    same = p == type(p)(p.couplings, p.bits, size=p.size) and abs(p.size - size) < 1e-9
-    return same and (couplings is None or p.couplings == couplings)
+def bit_runs(sweep: Sweep, held: bool) -> NDArray[np.int64]:
+    """Runs over bits at code 0: of all couplings of the PE with the card's couplers, or (`held`) of any number of
+    couplings with the smallest element of 4 bits.
+    """
+    found = []
+    for k in np.flatnonzero(sweep.nominal & (sweep.use != 2)):
+        bits, size = int(sweep.bits[k]), float(sweep.size[k])
+        plain = sweep.level[k] == sweep.bias[k] == sweep.slower[k] == 0
+        wanted = held_element(bits) if held else 1.0
+        if plain and abs(size - wanted) < 1e-9 and (held or sweep.couplings[k] == sweep.fan_in):
+            found.append(k)
+    return np.array(found, dtype=np.int64)

@@ -24,6 +24,7 @@ from aishw.hardware.target import Target
 
 if TYPE_CHECKING:
     from aishw.energy.sweep import Sweep
+    from aishw.hardware.calibration import Calibration
 
 Floats = NDArray[np.float64]
 MEASURED_BITS = 4
@@ -106,6 +107,17 @@ def stored_of(target: Target, fan_in: int, path: Path | None = None) -> Stored:
     if power is None:
         raise EnergyError(f"the calibration {place.name} of target {target.name!r} holds no supply data; {measure}")
     return Stored(place.name, steady, power, corners, shipped_sweep(target, steady))
+
+
+def stored_in(calibration: Calibration, target: Target) -> Stored:
+    """The supply figures of a calibration at hand. Raises EnergyError if it holds none."""
+    from aishw.energy.sweep_file import shipped_sweep
+
+    steady = calibration.steady
+    if calibration.power is None:
+        raise EnergyError(f"the calibration of {steady.target!r} holds no supply data")
+    name = f"{steady.target}, calibrated"
+    return Stored(name, steady, calibration.power, calibration.corners, shipped_sweep(target, steady))
 
 
 def _part(file: object, name: str) -> object | None:

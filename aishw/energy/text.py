@@ -144,4 +144,5 @@ def _corners(rows: list[dict[str, Any]]) -> list[str]:
          f"{each['image_over_nominal']:.2f}")
         for each in rows
     ]  # fmt: skip
-    return table(("corner", "at", "PE, merged cells", "a cycle", "an image over tt, 27 C, biases fixed"), shown, (1, 2, 3, 4))
+    head = ("corner", "at", "PE, merged cells", "a cycle", "an image over tt, 27 C, biases fixed")
+    return table(head, shown, (1, 2, 3, 4))

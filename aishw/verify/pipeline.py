@@ -21,6 +21,7 @@ from aishw.errors import AishwError, CompareError, StoreError
 from aishw.hardware.calibration import Calibration
 from aishw.lower.design import Design
 from aishw.verify.compare import Comparison, compare
+from aishw.verify.energy import energy_of
 from aishw.verify.ladder import Rung, Step, Verdict, climb, verdict
 from aishw.verify.record import Report
 from aishw.verify.report import write_report
@@ -106,7 +107,7 @@ def verify(
     judged = verdict(rungs, growth=growth, image_limit_rad=plan.image_limit_rad)
     report = Report(
         design, job, rungs, judged, tuple(command), seeds={"start states": plan.seed, "sensitivity": growth.seed},
-        growth=growth, target_provenance="simulated",
+        growth=growth, target_provenance="simulated", **energy_of(design, calibration),
     )  # fmt: skip
     return Outcome(judged, rungs, _place(out, report), run_file)
 

@@ -32,6 +32,7 @@ class EnergyLine:
     energy_J: float
     provenance: str
     note: str = ""
+    error_J: float | None = None
 
     def __post_init__(self) -> None:
         _check_word(self.provenance)
@@ -42,7 +43,8 @@ class Report:
     """What `write_report` shows.
 
     command: the command line to repeat it, as a list. seeds: by use. versions: of simulators and libraries.
-    growth: the measured sensitivity. waveforms: of windows. energy: a ledger, if there is one.
+    growth: the measured sensitivity. waveforms: of windows. energy: a ledger, if there is one, with figures to
+    set beside it and what it leaves out (or, without lines, why there is none).
     target_provenance: where the target card's own figures come from, one of PROVENANCE. images_shown: in figures.
     """
 
@@ -56,6 +58,8 @@ class Report:
     growth: Sensitivity | None = None
     waveforms: tuple[Waveform, ...] = ()
     energy: tuple[EnergyLine, ...] = ()
+    energy_beside: tuple[EnergyLine, ...] = ()
+    energy_left_out: tuple[str, ...] = ()
     target_provenance: str = "assumed"
     images_shown: int = 4
 
@@ -89,10 +93,9 @@ def record(report: Report) -> dict[str, Any]:
         "design": _design(design),
         "timeline": _timeline(design),
         "target": _target(design, report.target_provenance),
-        "energy": [
-            {"name": line.name, "energy_J": line.energy_J, "provenance": line.provenance, "note": line.note}
-            for line in report.energy
-        ],
+        "energy": [vars(line) for line in report.energy],
+        "energy_beside": [vars(line) for line in report.energy_beside],
+        "energy_left_out": report.energy_left_out,
         "reproduce": {
             "command": report.command,
             "seeds": {"job": report.job.seed, **report.seeds},

@@ -131,7 +131,8 @@ def test_every_float_in_report_json_says_its_unit():
     said = record(problems.report())
     walk(said, [])
     assert said["energy"][0] == {
-        "name": "run_J", "energy_J": 2.1e-7, "provenance": "simulated", "note": "supply current over one image"
+        "name": "run_J", "energy_J": 2.1e-7, "provenance": "simulated", "note": "supply current over one image",
+        "error_J": None,
     }  # fmt: skip
 
 
