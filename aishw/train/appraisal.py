@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from aishw.train.ways import Way, images_of
 
 @dataclass(frozen=True)
 class Row:
-    """One way, and its Quality for each of the `seeds`."""
+    """One way, and its Quality for each of the `seeds`; on several chips, for all seeds on the first, then the next."""
 
     name: str
     seeds: tuple[int, ...]
@@ -60,14 +61,15 @@ def appraise(
     """A Row for each way, of `images` images from each seed. tell: called with a way's name and the part done."""
     rows = []
     for way in ways:
-        found = []
-        for k, seed in enumerate(seeds):
+        found: list[Quality] = []
+        whole = len(seeds) * len(way.runs)
+        for run, seed in product(way.runs, seeds):
 
-            def step(part: float, way: Way = way, k: int = k) -> None:
+            def step(part: float, name: str = way.name, done: int = len(found), whole: int = whole) -> None:
                 if tell is not None:
-                    tell(way.name, (k + 0.99 * part) / len(seeds))
+                    tell(name, (done + 0.99 * part) / whole)
 
-            found.append(quality(images_of(way, system, images, seed, step), rod))
+            found.append(quality(images_of(run, system, images, seed, step), rod))
         if tell is not None:
             tell(way.name, 1.0)
         rows.append(Row(way.name, tuple(seeds), tuple(found)))

@@ -66,7 +66,7 @@ def quality(images: Images, real: Images | Yardstick, extractor: str | Measure =
 def between_halves(rod: Yardstick, seed: int = 0) -> Quality:
     """What one random half of the real images reaches against the other: the best that a generator may hope for."""
     order = np.random.default_rng(seed).permutation(len(rod.real))
-    one, two = np.array_split(order, 2)
+    one, two = order[: len(order) // 2], order[len(order) // 2 :]  # as in `yardstick`
     return quality(rod.real[one], replace(rod, real=rod.real[two], features=rod.features[two]), seed=seed)
 
 

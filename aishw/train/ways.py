@@ -24,16 +24,19 @@ from aishw.train.chip import Chip, Spread, draw_chip, spread_of
 if TYPE_CHECKING:
     import torch
 
+    Run = Callable[[torch.Tensor, torch.Generator], torch.Tensor]
+
 FINE_TAU = 0.05  # with RK4, on the shipped 4-bit digits: 8e-5 rad rms, 7e-3 at worst, from a step of 0.01
 _TOGETHER = 800_000  # states in a batch: 256 images of 56x56
 
 
 @dataclass(frozen=True, eq=False)
 class Way:
-    """run: start states (B, N) and a generator for whatever is random on this way, to end states (B, N)."""
+    """runs: each takes start states (B, N), and a generator for whatever is random, to end states (B, N); more than one
+    where chips differ."""
 
     name: str
-    run: Callable[[torch.Tensor, torch.Generator], torch.Tensor]
+    runs: tuple[Run, ...]
 
 
 def equation(system: System, method: str, step_tau: float, noisy: bool = False, name: str = "") -> Way:
@@ -43,13 +46,11 @@ def equation(system: System, method: str, step_tau: float, noisy: bool = False, 
     kicked = f", noise {system.noise.delta:g}" if noisy else ""
     return Way(
         name or plain + kicked,
-        lambda start, chance: rollout(system, start, method, step_tau, noise=noise, generator=chance),
+        (lambda start, chance: rollout(system, start, method, step_tau, noise=noise, generator=chance),),
     )
 
 
-def circuit(
-    design: Design, calibration: Calibration, name: str, spread: Spread | None = None, chip: Chip | None = None
-) -> Way:
+def circuit(design: Design, calibration: Calibration, spread: Spread | None = None, chip: Chip | None = None) -> Run:
     """The macromodel by RK4: nominal, or `chip`. spread: its noise (thermal, and flicker as one detuning an image)."""
 
     def run(start: torch.Tensor, chance: torch.Generator) -> torch.Tensor:
@@ -65,7 +66,7 @@ def circuit(
             diffusion=0.0 if spread is None else spread.diffusion, generator=chance,
         )  # fmt: skip
 
-    return Way(name, run)
+    return run
 
 
 def equation_ways(system: System, solver: str, noisy: bool = False, design: Design | None = None) -> list[Way]:
@@ -88,17 +89,17 @@ def circuit_ways(design: Design, calibration: Calibration, noisy: bool = False, 
 
     Raises TrainError if the calibration lacks a figure that is asked of it.
     """
-    name = "macromodel"
+    untouched = replace(design, reference_shift=0.0)
     ways = [
-        circuit(design, calibration, f"{name}, reference shifted"),
-        circuit(replace(design, reference_shift=0.0), calibration, f"{name}, untouched"),
+        Way("macromodel, reference shifted", (circuit(design, calibration),)),
+        Way("macromodel, untouched", (circuit(untouched, calibration),)),
     ]
     if noisy:
-        ways.append(circuit(design, calibration, f"{name}, noise", spread_of(calibration, 0.0, 0.0)))
-    for seed in range(chips):
-        spread = spread_of(calibration)
-        chip = draw_chip(design.system.topology, spread, seed)
-        ways.append(circuit(design, calibration, f"{name}, chip {seed}, noise", spread, chip))
+        ways.append(Way("macromodel, noise", (circuit(design, calibration, spread_of(calibration, 0.0, 0.0)),)))
+    if chips:
+        spread, top = spread_of(calibration), design.system.topology
+        drawn = tuple(circuit(design, calibration, spread, draw_chip(top, spread, k)) for k in range(chips))
+        ways.append(Way(f"macromodel, noise, {chips} random chips", drawn))
     return ways
 
 
@@ -114,7 +115,7 @@ def needed(calibration: Calibration | None, design: Design) -> Calibration:
 
 
 def images_of(
-    way: Way, system: System, count: int, seed: int, progress: Callable[[float], None] | None = None
+    run: Run, system: System, count: int, seed: int, progress: Callable[[float], None] | None = None
 ) -> NDArray[np.float64]:
     """(count, rows, columns) pixels from the start states of `seed`."""
     import torch
@@ -123,7 +124,7 @@ def images_of(
     chance, ends = torch.Generator().manual_seed(seed), []
     with torch.no_grad():
         for part in start.split(max(1, _TOGETHER // system.sites)):
-            ends.append(way.run(part, chance)[:, torch.from_numpy(system.topology.visible)])
+            ends.append(run(part, chance)[:, torch.from_numpy(system.topology.visible)])
             if progress is not None:
                 progress(sum(map(len, ends)) / count)
     shown = pixels(torch.cat(ends).double().numpy(), system.readout)
