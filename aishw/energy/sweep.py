@@ -45,18 +45,20 @@ HELD_OUT = (
     Point(12), Point(20), Point(8, 3), Point(16, 5), Point(16, level=0.5), Point(8, bias=1), Point(12, slower=0.25),
     Point(8, 5, slower=-0.2), Point(4, 5, size=held_element(5)),
 )  # fmt: skip
+LARGE = 24.0  # about the size at which one coupling costs what the published law says
+FAR_OUT = (Point(0, size=LARGE), Point(1, size=LARGE))
 CONDITIONS = (
     ("tt", 0.0), ("tt", 85.0), ("ff", 27.0), ("ss", 27.0), ("sf", 27.0), ("fs", 27.0), ("ff", 0.0), ("ss", 85.0),
 )  # fmt: skip
 SQUARE_CYCLES = 12
 FIELDS = ("frequency_Hz", "ring_W", "taps_W", "couplers_W", "driven_W", "source_W", "whole_W", "cycles")
-NOMINAL, OTHER, FINER = 0, 1, 2
+NOMINAL, OTHER, FINER, FAR = 0, 1, 2, 3
 
 
 @dataclass(frozen=True, eq=False)
 class Sweep:
     """Runs by X. What each was made with (`bench.Point`), what it gave (`bench.Split`), its condition, and use: 0 a
-    point that a fit sees, 1 one that it does not see, 2 a point again with half the step.
+    point that a fit sees, 1 one that it does not see, 2 a point again with half the step, 3 one far outside the fit.
 
     target, circuit, supply_V, simulator: what was measured. rate: (P,) rad per cycle of the strongest code by bias,
     strongest first. detector, closed: of the readout and of whole arrays.
@@ -113,11 +115,12 @@ def plan(target: Target, quick: bool = False) -> list[tuple[Point, str, float, i
     if quick:
         return [(p, *here, NOMINAL) for p in (Point(0), full)] + [(Point(target.fan_in // 2), *here, OTHER)]
     runs.append((full, *here, FINER))
+    runs += [(p, *here, FAR) for p in FAR_OUT]
     return runs + [(full, *there, OTHER) for there in CONDITIONS if there[0] in technology.corners and there != here]
 
 
 def sweep(
-    target: Target, steady: SteadyState, parts: Parts, *, quick: bool = False, seeds: tuple[int, ...] = (0,),
+    target: Target, steady: SteadyState, parts: Parts, *, quick: bool = False, seeds: tuple[int, ...] = (0, 1),
     workers: int = 1, tell: Callable[[float], None] | None = None, say: Callable[[str], None] = lambda line: None,
 ) -> Sweep:  # fmt: skip
     """Runs what `parts` does not hold yet. seeds: of closed arrays. tell: the fraction done; say: a line a run."""
