@@ -145,7 +145,7 @@ def held_out(sweep: Sweep, model: PowerModel) -> list[HeldOut]:
 
 
 def quantile95(freedom: int) -> float:
-    """Student's t at 97.5 % (Abramowitz and Stegun 26.7.5, good to 0.5 % from 3 degrees of freedom on)."""
+    """Student's t at 97.5 % (Abramowitz and Stegun 26.7.5, good to 1 % from 3 degrees of freedom on)."""
     z, n = Z95, float(freedom)
     g1 = (z**3 + z) / 4
     g2 = (5 * z**5 + 16 * z**3 + 3 * z) / 96

@@ -76,7 +76,7 @@ def sweep_record(sweep: Sweep) -> dict[str, Any]:
         "simulator": sweep.simulator,
         "runs": len(sweep.couplings),
         "against_law": [{**asdict(each), "agrees": each.agrees} for each in against_law(sweep)],
-        "law_met_at": {"size": met.size, "rate_rad_per_cycle": met.rate},
+        "law_met_at": {"size": met.size, "rate_rad_per_cycle": met.rate, "tried": met.tried, "tried_W": met.tried_W},
         "checks": [{**asdict(check), "passed": check.passed} for check in checks_of(sweep, model)],
         "held_out": [
             {**asdict(each.point), "measured_W": each.measured_W, "predicted_W": each.predicted_W, "error": each.error}

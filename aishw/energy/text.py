@@ -123,6 +123,7 @@ def sweep_text(found: dict[str, Any]) -> list[str]:
         for each in found["held_out"]
     ]  # fmt: skip
     met = found["law_met_at"]
+    tried = f"; simulated at {met['tried']:g} times: {si(met['tried_W'], 'W')} a coupling" if met["tried"] else ""
     checks = [
         f"{'held' if each['passed'] else 'FELL SHORT'}: {each['name']}: {100 * each['found']:+.2f} % (limit "
         f"{100 * each['limit']:g} %)"
@@ -130,9 +131,9 @@ def sweep_text(found: dict[str, Any]) -> list[str]:
     ]
     return [
         f"Simulated ({found['runs']} runs, {found['simulator']}) against the law:", "",
-        *table(("figure", "found", "+- 95 %", "law", "agrees", "why"), against, (1, 2, 3)), "",
+        *table(("figure", "found", "+- 95 %", "law", "agrees (or within 5 %)", "why"), against, (1, 2, 3)), "",
         f"The law's slope would be met by couplers {met['size']:.0f} times as large, whose strongest code would move a "
-        f"phase by {met['rate_rad_per_cycle']:.2g} rad in a cycle (along the model, far beyond its runs).", "",
+        f"phase by {met['rate_rad_per_cycle']:.2g} rad in a cycle (along the model, far beyond its runs{tried}).", "",
         "Runs that the power model did not see:", "",
         *table(RUN_HEAD, runs, range(9)), "", *checks,
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""The law gives the digits that were printed; its variants differ by what they say, and sizes that cannot be are refused."""
+"""The law gives the digits that were printed, its variants differ by what they say, and the impossible is refused."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_variants_count_other_things() -> None:
     assert node_W(24, 5, "injections") == node_W(26, 5)
     assert node_W(8, 4, "moy") == pytest.approx(42e-3 / 1968)
     assert node_W(24, 4, "moy") / node_W(8, 4, "moy") == pytest.approx(node_W(24) / node_W(8))
-    with pytest.raises(EnergyError, match="no variant 'chip'.*coupler_bits"):
+    with pytest.raises(EnergyError, match=r"no variant 'chip'.*coupler_bits"):
         node_W(24, 4, "chip")
 
 
