@@ -1,4 +1,4 @@
-"""`aishw sample`: images of a checkpoint, as trained, as one picture."""
+"""`aishw sample`: images of a checkpoint, as trained or as a target's codes stand for it, as one picture."""
 
 from __future__ import annotations
 
@@ -20,11 +20,15 @@ from aishw.cli import common
 @click.option(
     "--upscale", default=8, show_default=True, type=click.IntRange(1, 64), help="Picture pixels for one pixel."
 )
+@click.option("--target", metavar="NAME", help="Through this target's codes; by default as trained.")
+@click.option("--bits", default=4, show_default=True, type=click.IntRange(1, 16), help="Width of a code.")
+@click.option("--policy", default="chunk", show_default=True, help="Who shares a full scale: array, chunk, site.")
+@click.option("--clip", default="maximum", show_default=True, help="Where full scale lies: maximum, mse, sigma3.")
 @common.out_option("The PNG to write.")
 @common.force_option
 def command(
     checkpoint: str, images: int, seed: int, noise: bool, method: str, step_tau: float | None, columns: int,
-    upscale: int, out: Path, force: bool,
+    upscale: int, target: str | None, bits: int, policy: str, clip: str, out: Path, force: bool,
 ) -> None:  # fmt: skip
     """Solves CHECKPOINT's equation from random start states, and draws the images at the end."""
     from aishw.ais.rollout import rollout
@@ -34,6 +38,11 @@ def command(
 
     check_output(out, force)
     system = common.load_system(checkpoint)
+    if target is not None:
+        from aishw.lower import lower
+
+        card = common.load_target(target, None, None)
+        system = lower(system, card, bits=bits, policy=policy, clip=clip).realised
     x0 = draw_start(system, images, seed)
     kick, generator = (system.noise, seed) if noise else (None, None)
     end = rollout(system, x0, method, step_tau or system.step_tau, noise=kick, generator=generator)

@@ -79,7 +79,7 @@ def _origin(settings: Settings, topology: Topology) -> Weights:
     if settings.start_from.endswith(UNFINISHED):
         from aishw.train.unfinished import averaged
 
-        found = averaged(Path(settings.start_from))
+        found = {kind: value for kind, value in averaged(Path(settings.start_from)).items() if kind != TRIM}
         asked = _drawn(settings, topology, torch.Generator())
         if {kind: value.shape for kind, value in found.items()} != {kind: each.shape for kind, each in asked.items()}:
             raise TrainError(refusal)
