@@ -4,14 +4,15 @@ On the CPU the numba kernels with their own adjoint; elsewhere plain torch over 
 that carry gradients only: forward takes the table at the integer code, backward its derivative with respect to the
 code (central differences between neighbouring codes, exact for a table that is quadratic in the code).
 
-What injections do together, Re b (F_i^2 - sum_e F_ie^2) of `lower.circuit`, costs two sums per site: the squares of
-single drives go into the tables (z_2 - b z_1^2), and Re b F_i^2 follows from the sum F_i of all first harmonics.
+What injections do together (`hardware.together`) costs three sums per site: T_0 and T_1 with the weights w of the
+codes, T_2 with the biases r. What each coupler does alone is taken off its table beforehand. Where a calibration knows
+how drives move the phases that neighbours see, a first evaluation of first harmonics gives those phases.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -28,8 +29,10 @@ from aishw.ais.wiring import Wiring, wire
 from aishw.engines import macromodel_kernels as kernels
 from aishw.errors import CardError
 from aishw.hardware.calibration import HARMONICS, Calibration, Table
-from aishw.lower.circuit import idle_drift, second_order
+from aishw.hardware.together import Together
+from aishw.lower.circuit import driven_codes, idle_drift
 from aishw.lower.design import Design
+from aishw.lower.together import Complex, alone, quadratic, together_of
 
 Tensor = torch.Tensor
 Floats = NDArray[np.float64]
@@ -47,84 +50,73 @@ class Shapes:
     table: Tensor
     row: Tensor
 
-    def scaled(self, factor: Tensor, idle: Tensor) -> Shapes:
-        """A table of its own for every injection, with the part that the code does times factor (E,). idle: (E,) the
-        rows of the same injections at code 0."""
-        own, still = self.table[self.row], self.table[idle]
-        still = still * still.new_tensor([1.0, 1.0, 0.0])[:, None]
-        table = still + (own - still) * factor[:, None, None]
-        return Shapes(table, torch.arange(len(table), device=table.device))
-
-    def without_square(self, together: complex) -> Shapes:
-        """Tables less what a drive alone does to second order: z_2 - b z_1^2, with both slopes. together: b per tau.
-
-        After `scaled`, as the square of a drive does not scale with it.
-        """
-        table, first = self.table.clone(), torch.view_as_complex(self.table[..., TERMS:].contiguous())
-        square = together * first[:, :1] * first * first.new_tensor([1.0, 2.0, 2.0])
-        table[..., 0] += square.real  # less Re z exp(2iD) = Re z (2 u^2 - 1) - Im z 2 u v
-        table[..., 2] -= 2 * square.real
-        table[..., HARMONICS + 2] += 2 * square.imag
-        return Shapes(table, self.row)
-
 
 @dataclass(frozen=True, eq=False)
 class SegmentCircuit:
-    """One segment of a design on its circuit. constant: (N,) rad per tau. together: (2,) Re b and Im b, tau per rad.
-    edges: (2, E); wiring: so too. `pair` and `own` come without their squares."""
+    """One segment of a design on its circuit. constant: (N,) rad per tau. form: (6, 6), tau per rad, of what injections
+    do together. edges: (2, E); wiring: so too. `pair` and `own` come without what a coupler does alone.
+    pull: what is added to the phases that neighbours see, in rad; a circuit without a form.
+    """
 
     constant: Tensor
     pair: Shapes
     own: Shapes
     shil: Shapes
-    together: Tensor
+    form: Tensor
     edges: Tensor
     wiring: Wiring
+    pull: SegmentCircuit | None = None
 
     def drift(self, path: str, codes: tuple[Tensor, Tensor, Tensor]) -> Callable[[Tensor], Tensor]:
         """A function (N, B) to (N, B) rad per tau. codes: pair (E,), reference and SHIL (N,), for their gradients."""
         if path == "kernel" or (path == "auto" and kernel_fits(self.constant)):
-            return lambda x: CircuitDrift.apply(x, *codes, self)
+            if self.pull is None:
+                return lambda x: CircuitDrift.apply(x, None, *codes, self)
+            pull = self.pull
+            return lambda x: CircuitDrift.apply(x, x + CircuitDrift.apply(x, None, *codes, pull), *codes, self)
         from torch.utils.checkpoint import checkpoint
 
         return lambda x: checkpoint(self._gathered, x, *codes, use_reentrant=False)
 
     def _gathered(self, x: Tensor, pair: Tensor, own: Tensor, shil: Tensor) -> Tensor:
         driven, driving = self.edges
-        pushed = _series(self.pair, x[driven] - x[driving], pair)
-        still, fx, fy = _series(self.own, x, own).index_add(1, driven, pushed)
-        real, imag = self.together
-        alone = self.constant[:, None] + still + _series(self.shil, 2 * x, shil)[0]
-        return alone + real * (fx * fx - fy * fy) - 2 * imag * fx * fy
+        seen = x if self.pull is None else x + self.pull._gathered(x, pair, own, shil)
+        pushed = _series(self.pair, x[driven] - seen[driving], pair)
+        sums = _series(self.own, x, own).index_add(1, driven, pushed)
+        alone = self.constant[:, None] + sums[0] + _series(self.shil, 2 * x, shil)[0]
+        return alone + (sums[1:] * torch.einsum("ac,cnb->anb", self.form, sums[1:])).sum(0)
 
 
 class CircuitDrift(torch.autograd.Function):
-    """The drift by the kernels; x (N, B), codes as in `SegmentCircuit.drift`."""
+    """The drift by the kernels; x (N, B), codes as in `SegmentCircuit.drift`. seen: (N, B), the phases that neighbours
+    see, None for x itself."""
 
     @staticmethod
     def forward(  # type: ignore[override]
-        ctx: Any, x: Tensor, pair: Tensor, own: Tensor, shil: Tensor, circuit: SegmentCircuit
+        ctx: Any, x: Tensor, seen: Tensor | None, pair: Tensor, own: Tensor, shil: Tensor, circuit: SegmentCircuit
     ) -> Tensor:
-        out, drive = x.new_empty(x.shape), x.new_empty(len(x), 2 * x.shape[1])
-        ctx.save_for_backward(x, drive)
+        out, push = x.new_empty(x.shape), x.new_empty(len(x), 6 * x.shape[1])
+        ctx.save_for_backward(x, seen, push)
         ctx.circuit = circuit
         run(
-            kernels.circuit_forward, *circuit.wiring.forward, _read(x), _trig(x), _read(circuit.constant),
-            *_tables(circuit), _read(circuit.together), drive.numpy(), out.numpy(),
+            kernels.circuit_forward, *circuit.wiring.forward, _read(x), _read(x if seen is None else seen),
+            seen is not None, _trig(x), _read(circuit.constant), *_tables(circuit), _read(circuit.form), push.numpy(),
+            out.numpy(),
         )  # fmt: skip
         return out
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
-        (x, drive), circuit = ctx.saved_tensors, ctx.circuit
+        (x, seen, push), circuit = ctx.saved_tensors, ctx.circuit
         shapes = (x.shape, circuit.pair.row.shape, circuit.own.row.shape, circuit.shil.row.shape)
-        found = [x.new_zeros(shape) for shape in shapes]
+        found, theirs = [x.new_zeros(shape) for shape in shapes], None if seen is None else x.new_zeros(x.shape)
         run(
-            kernels.circuit_backward, *circuit.wiring.forward, _read(x), _trig(x),
-            *_tables(circuit), _read(circuit.together), drive.numpy(), _read(grad), *(each.numpy() for each in found),
+            kernels.circuit_backward, *circuit.wiring.forward, _read(x), _read(x if seen is None else seen),
+            seen is not None, _trig(x), *_tables(circuit), push.numpy(), _read(grad),
+            (found[0] if theirs is None else theirs).numpy(), *(each.numpy() for each in found),
         )  # fmt: skip
-        return (*found, None)
+        return found[0], theirs, *found[1:], None
 
 
 def segment_circuit(
@@ -139,36 +131,100 @@ def segment_circuit(
     what a coupler's code does. The reference's shift is taken off.
     """
     cycles, top = float(design.cycles_per_tau[segment]), design.system.topology
+    together = together_of(calibration)
     rate = {kind: value[segment] for kind, value in design.rate.items()}
+    driven = driven_codes(design, segment)
     constant = idle_drift(calibration, rate["coupling"], rate["reference"]) - design.reference_shift
-    constant = cycles * (constant if detuning is None else constant + detuning)
+    constant = cycles * (constant + together.load * driven[1] + (0.0 if detuning is None else detuning))
 
-    def shapes(kind: str, sites: NDArray[np.int64] | slice) -> tuple[Shapes, NDArray[np.int64]]:
+    def rows(kind: str, sites: NDArray[np.int64] | slice) -> tuple[Rows, NDArray[np.int64], NDArray[np.int64]]:
         table = calibration.table(kind)
         rates, which = np.unique(rate[kind], return_inverse=True)
-        every = np.stack([polynomials(table, float(r)) for r in rates]) * cycles
         first, codes = int(table.codes[0]), design.codes[kind][segment].astype(np.int64)
         if codes.size and (codes.min() < first or codes.max() > int(table.codes[-1])):
             raise CardError(f"the {kind} table ends at code {table.codes[-1]}, the design has {np.abs(codes).max()}")
         start = which[sites] * table.codes.size - first
-        rows = torch.from_numpy(start + codes).to(like.device)
-        return Shapes(like.new_tensor(every.reshape(-1, 3, COLUMNS)), rows), start
+        return Rows.of([code_rows(table, float(r)) for r in rates]), start + codes, start
 
-    pair, idle = shapes("coupling", top.edges[0])
-    if gain_error is not None:
-        pair = pair.scaled(1 + like.new_tensor(gain_error), torch.from_numpy(idle).to(like.device))
-    (own, _), (shil, _) = shapes("reference", slice(None)), shapes("shil", slice(None))
-    b = second_order(calibration.table("coupling")) / cycles
-    pair, own, together = pair.without_square(b), own.without_square(b), like.new_tensor([b.real, b.imag])
-    edges = torch.from_numpy(top.edges).to(like.device)
-    return SegmentCircuit(like.new_tensor(constant), pair, own, shil, together, edges, wire(top))
+    def shapes(found: Rows, row: NDArray[np.int64], form: Together | None) -> Shapes:
+        table = found.polynomials(cycles) if form is None else found.without(form).polynomials(cycles)
+        return Shapes(like.new_tensor(table), torch.from_numpy(row).to(like.device))
+
+    pair, place, idle = rows("coupling", top.edges[0])
+    (own, own_place, _), (shil, shil_place, _) = rows("reference", slice(None)), rows("shil", slice(None))
+    if gain_error is not None or together.skew:
+        pair, place = pair.each(place, idle, 0.0 if gain_error is None else gain_error), np.arange(place.size)
+        pair = pair.turned(together.skew * driven[0][top.edges[1]])
+    parts = (shapes(pair, place, together), shapes(own, own_place, together), shapes(shil, shil_place, None))
+    form, edges, wiring = like.new_tensor(quadratic(together) / cycles), torch.from_numpy(top.edges), wire(top)
+    pull, edges = None, edges.to(like.device)
+    if any(together.pull):
+        by, by_shil = (each / cycles for each in together.pull)
+        moved = (shapes(pair.first(by), place, None), shapes(own.first(by), own_place, None),
+                 shapes(shil.first(by_shil, own=True), shil_place, None))  # fmt: skip
+        pull = SegmentCircuit(like.new_tensor(0 * constant), *moved, 0 * form, edges, wiring)
+    return SegmentCircuit(like.new_tensor(constant), *parts, form, edges, wiring, pull)
 
 
-def polynomials(table: Table, rate: float) -> Floats:
-    """(Q, 3, 13): every code's rate at one bias, its slope in the angle and its slope in the code. Of each, 11
-    coefficients of the polynomials of `macromodel_kernels`, then Re z_1 and Im z_1.
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Rows of tables, rad per cycle. z: (X, 6) offset against code 0 and harmonics; weight (X,): r code / top; bias
+    (X,): r. by_code, weight_by_code: derivatives with respect to the code.
+    """
 
-    Offsets count against code 0. Raises CardError for a table of more than 5 harmonics.
+    z: Complex
+    by_code: Complex
+    weight: Floats
+    weight_by_code: Floats
+    bias: Floats
+
+    @staticmethod
+    def of(parts: Sequence[Rows]) -> Rows:
+        return Rows(*(np.concatenate(each) for each in zip(*(vars(part).values() for part in parts))))
+
+    def each(self, place: NDArray[np.int64], idle: NDArray[np.int64], gain_error: Floats | float) -> Rows:
+        """A row of its own for every injection, with all that its code does times 1 + gain_error. idle: the rows of the
+        same injections at code 0."""
+        own, still, factor = self._at(place), self._at(idle), 1 + np.zeros(place.size) + gain_error
+        return Rows(
+            still.z + (own.z - still.z) * factor[:, None], own.by_code * factor[:, None], own.weight * factor,
+            own.weight_by_code * factor, own.bias,
+        )  # fmt: skip
+
+    def turned(self, skew: Complex) -> Rows:
+        """With a first harmonic of bias * skew (X,) besides."""
+        z = self.z.copy()
+        z[:, 1] += self.bias * skew
+        return replace(self, z=z)
+
+    def without(self, together: Together) -> Rows:
+        """Less what each does alone of what they do together (quadratic in the weight: an exact derivative)."""
+        ahead, back = (alone(together, self.weight + h * self.weight_by_code, self.bias) for h in (1, -1))
+        z = self.z - alone(together, self.weight, self.bias)
+        return replace(self, z=z, by_code=self.by_code - (ahead - back) / 2)
+
+    def first(self, factor: complex, own: bool = False) -> Rows:
+        """A first harmonic alone: the weight times `factor`, or with `own` the first harmonic that they have."""
+        z, by_code = np.zeros_like(self.z), np.zeros_like(self.z)
+        z[:, 1], by_code[:, 1] = (self.z[:, 1], self.by_code[:, 1]) if own else (self.weight, self.weight_by_code)
+        return replace(self, z=factor * z, by_code=factor * by_code)
+
+    def polynomials(self, cycles: float) -> Floats:
+        """(X, 3, 13) per tau of `cycles`: the rate, its slope in the angle and its slope in the code. Of each 11
+        coefficients of the polynomials of `macromodel_kernels`, then w and r (of the code's slope: dw/dcode and 0)."""
+        turned = 1j * np.arange(HARMONICS + 1) * self.z
+        found = np.stack([_polynomial(each) for each in (self.z, turned, self.by_code)], axis=1)
+        sums = np.zeros((len(found), 3, 2))
+        sums[:, 0], sums[:, 2, 0] = np.stack([self.weight, self.bias], axis=1), self.weight_by_code
+        return cycles * np.concatenate([found, sums], axis=2)
+
+    def _at(self, place: NDArray[np.int64]) -> Rows:
+        return Rows(*(each[place] for each in vars(self).values()))
+
+
+def code_rows(table: Table, rate: float) -> Rows:
+    """Every code of a table at one bias. Offsets count against code 0. Raises CardError for a table of more than 5
+    harmonics.
     """
     offset, harmonics = table.at(rate)
     count = harmonics.shape[1]
@@ -177,13 +233,14 @@ def polynomials(table: Table, rate: float) -> Floats:
     z = np.zeros((table.codes.size, HARMONICS + 1), dtype=complex)
     z[:, 0], z[:, 1 : count + 1] = offset - offset[table.codes == 0], harmonics
     in_code = np.asarray(np.gradient(z, table.codes, axis=0, edge_order=2 if len(z) > 2 else 1))
-    return np.stack([_polynomial(each) for each in (z, 1j * np.arange(HARMONICS + 1) * z, in_code)], axis=1)
+    step, one = rate / float(table.codes[-1]), np.ones(table.codes.size)
+    return Rows(z, in_code, step * table.codes.astype(np.float64), step * one, rate * one)
 
 
 def _polynomial(z: NDArray[np.complexfloating[Any, Any]]) -> Floats:
     """(X, 6) to (X, 13): the coefficients in u and v, then z_1."""
     even, odd = _powers()
-    return np.concatenate([z.real @ even, -z.imag @ odd, z.real[:, 1:2], z.imag[:, 1:2]], axis=1)
+    return np.concatenate([z.real @ even, -z.imag @ odd], axis=1)
 
 
 @lru_cache
@@ -199,17 +256,18 @@ def _powers() -> tuple[Floats, Floats]:
 
 
 def _series(shapes: Shapes, angle: Tensor, code: Tensor) -> Tensor:
-    """(3, X, B): rates at angles (X, B), and Re and Im of the drives z_1 exp(iD); straight through the codes (X,)."""
+    """(7, X, B): rates at angles (X, B), and what they add to the six sums; straight through the codes (X,)."""
     table, u, v = shapes.table[shapes.row], angle.cos(), angle.sin()
-    found = _rate_and_drive(table[:, 0], u, v)
+    found = _rate_and_sums(table[:, 0], u, v)
     if not code.requires_grad:
         return found
-    return found + (code - code.detach())[:, None] * _rate_and_drive(table[:, 2], u.detach(), v.detach())
+    return found + (code - code.detach())[:, None] * _rate_and_sums(table[:, 2], u.detach(), v.detach())
 
 
-def _rate_and_drive(p: Tensor, u: Tensor, v: Tensor) -> Tensor:
-    real, imag = p[:, TERMS, None], p[:, TERMS + 1, None]
-    return torch.stack([_horner(p, u, v), real * u - imag * v, real * v + imag * u])
+def _rate_and_sums(p: Tensor, u: Tensor, v: Tensor) -> Tensor:
+    w, r, square = p[:, TERMS, None], p[:, TERMS + 1, None], 4 * u * u
+    sums = [w * u, w * v, w * u * (square - 3), w * v * (square - 1), r * (square / 2 - 1), r * 2 * u * v]
+    return torch.stack([_horner(p, u, v), *sums])
 
 
 def _horner(p: Tensor, u: Tensor, v: Tensor) -> Tensor:

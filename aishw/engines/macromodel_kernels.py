@@ -8,17 +8,17 @@ so an edge costs four products of its ends' sines and cosines and two Horner sch
 (Neighbour sums per harmonic, as exp(ik(s_i - s_j)) would split, touch a row of the neighbour's for every sum: forward
 and backward they lose from four sums on, and the tables need ten.)
 
-To second order in the drives (`lower.circuit`), a site adds Re b F_i^2 of its summed first harmonics
+What injections do together (`hardware.together`) is a quadratic form v Q v at every site, in the six sums
 
-    F_i = own_1 exp(i s_i) + sum_e pair_1 exp(i(s_i - s_j)),    adjoint: Re 2b F_i dF_i
+    v = sum [w cos D, w sin D, w cos 3D, w sin 3D, r cos 2D, r sin 2D],    adjoint: 2 Q v dv
 
-The adjoint needs F_i at a site's first edge. Forward keeps it, at twice the memory of the state: summed again it costs
-backward another pass over the edges (1.0 ms beside 5.6 ms; 3,136 sites, 24 neighbours, 64 starts, float32).
+over its couplers and the reference; as sums of w u, w u^3, r u^2 and their like they cost ten products an edge. The
+adjoint needs 2 Q v at a site's first edge. Forward keeps it, at six times the memory of the state.
 
 Arrays hold sites first, (N, B), and edges come as compressed rows, as in `ais.coupling_kernels`. `pair`, `own` and
 `shil` are tables (X, 3, 13) per tau of the rate, its slope in D and its slope in the code: each the 11 coefficients,
-then Re z_1 and Im z_1. `pair_row` (E,), `own_row` and `shil_row` (N,) say which of the X an injection follows;
-`together` (2,) is Re b and Im b, tau per rad; `drive` (N, 2B) = [Re F | Im F].
+then w and r. `pair_row` (E,), `own_row` and `shil_row` (N,) say which of the X an injection follows; `form` (6, 6) is
+Q, tau per rad; `push` (N, 6B) is 2 Q v. `seen` (N, B): the phases that neighbours see, where `apart` they are not x.
 """
 
 from __future__ import annotations
@@ -37,67 +37,99 @@ def series(p, u, v):  # type: ignore[no-untyped-def]
 
 @kernel(SUMS)
 def circuit_forward(  # type: ignore[no-untyped-def]
-    start, driving, edge, x, trig, constant, pair, pair_row, own, own_row, shil, shil_row, together, drive, out
+    start, driving, edge, x, seen, apart, trig, constant, pair, pair_row, own, own_row, shil, shil_row, form, push, out
 ):
-    """out (N, B) = constant (N,) + reference, SHIL and pair series + Re b F^2; fills `drive`."""
+    """out (N, B) = constant (N,) + reference, SHIL and pair series + v Q v; fills `push`."""
     sites, starts = x.shape
     wave = np.empty((sites, 2 * starts), x.dtype)
     fill_wave(x, trig, wave)
-    fx, fy = np.empty(starts, x.dtype), np.empty(starts, x.dtype)
+    waves = wave
+    if apart:
+        waves = np.empty((sites, 2 * starts), x.dtype)
+        fill_wave(seen, trig, waves)
+    # Of x's own type: a plain 3 would make every product a double.
+    three, four = x.dtype.type(3), x.dtype.type(4)
+    sums = np.empty((6, starts), x.dtype)
+    s0, s1, s2, s3, s4, s5 = sums[0], sums[1], sums[2], sums[3], sums[4], sums[5]
     for i in range(sites):
         sine, cosine, total = wave[i, :starts], wave[i, starts:], out[i]
         by_own, by_shil = own[own_row[i], 0], shil[shil_row[i], 0]
+        w, r, biases = by_own[11], by_own[12], by_own[12]
         for b in range(starts):
             u, v = cosine[b], sine[b]
-            fx[b], fy[b] = by_own[11] * u - by_own[12] * v, by_own[11] * v + by_own[12] * u
+            s0[b], s1[b], s2[b], s3[b] = w * u, w * v, w * u * u * u, w * v * u * u
+            s4[b], s5[b] = r * u * u, r * u * v
             total[b] = constant[i] + series(by_own, u, v) + series(by_shil, u * u - v * v, u * v + u * v)
         for k in range(start[i], start[i + 1]):
             j, p = driving[k], pair[pair_row[edge[k]], 0]
             # Scalars: inside the loop the compiler could not know that `total` leaves p alone (3 times slower).
             p0, p1, p2, p3, p4, p5 = p[0], p[1], p[2], p[3], p[4], p[5]
-            p6, p7, p8, p9, p10, real, imag = p[6], p[7], p[8], p[9], p[10], p[11], p[12]
+            p6, p7, p8, p9, p10, w, r = p[6], p[7], p[8], p[9], p[10], p[11], p[12]
+            biases += r
             for b in range(starts):
-                u = cosine[b] * wave[j, starts + b] + sine[b] * wave[j, b]
-                v = sine[b] * wave[j, starts + b] - cosine[b] * wave[j, b]
+                u = cosine[b] * waves[j, starts + b] + sine[b] * waves[j, b]
+                v = sine[b] * waves[j, starts + b] - cosine[b] * waves[j, b]
                 even = p0 + u * (p1 + u * (p2 + u * (p3 + u * (p4 + u * p5))))
                 total[b] += even + v * (p6 + u * (p7 + u * (p8 + u * (p9 + u * p10))))
-                fx[b] += real * u - imag * v
-                fy[b] += real * v + imag * u
-        drive[i, :starts], drive[i, starts:] = fx, fy
-        for b in range(starts):
-            xy = fx[b] * fy[b]
-            total[b] += together[0] * (fx[b] * fx[b] - fy[b] * fy[b]) - together[1] * (xy + xy)
+                wu, wv, square = w * u, w * v, u * u
+                s0[b] += wu
+                s1[b] += wv
+                s2[b] += wu * square
+                s3[b] += wv * square
+                s4[b] += r * square
+                s5[b] += r * (u * v)
+        for b in range(starts):  # cos 3D = 4u^3 - 3u, sin 3D = v (4u^2 - 1), cos 2D = 2u^2 - 1, sin 2D = 2uv
+            s2[b], s3[b] = four * s2[b] - three * s0[b], four * s3[b] - s1[b]
+            s4[b], s5[b] = s4[b] + s4[b] - biases, s5[b] + s5[b]
+        for m in range(6):
+            kept = push[i, m * starts : (m + 1) * starts]
+            q0, q1, q2, q3, q4, q5 = form[m, 0], form[m, 1], form[m, 2], form[m, 3], form[m, 4], form[m, 5]
+            for b in range(starts):
+                half = q0 * s0[b] + q1 * s1[b] + q2 * s2[b] + q3 * s3[b] + q4 * s4[b] + q5 * s5[b]
+                total[b] += sums[m, b] * half
+                kept[b] = half + half
 
 
 @kernel(SUMS)
 def circuit_backward(  # type: ignore[no-untyped-def]
-    start, driving, edge, x, trig, pair, pair_row, own, own_row, shil, shil_row, together, drive,
-    grad, grad_x, grad_pair, grad_own, grad_shil,
+    start, driving, edge, x, seen, apart, trig, pair, pair_row, own, own_row, shil, shil_row, push,
+    grad, grad_seen, grad_x, grad_pair, grad_own, grad_shil,
 ):  # fmt: skip
-    """The adjoint of `circuit_forward`: grad_x (N, B), and grad_pair (E,), grad_own, grad_shil (N,) per code. All start
-    from zero."""
+    """The adjoint of `circuit_forward`: grad_seen and grad_x (N, B), one array unless `apart`, and grad_pair (E,),
+    grad_own, grad_shil (N,) per code. All start from zero."""
     sites, starts = x.shape
     wave = np.empty((sites, 2 * starts), x.dtype)
     fill_wave(x, trig, wave)
-    mine, wx, wy = np.empty(starts, x.dtype), np.empty(starts, x.dtype), np.empty(starts, x.dtype)
-    real_b, imag_b = together[0] + together[0], together[1] + together[1]
+    waves = wave
+    if apart:
+        waves = np.empty((sites, 2 * starts), x.dtype)
+        fill_wave(seen, trig, waves)
+    one, three, four, half = x.dtype.type(1), x.dtype.type(3), x.dtype.type(4), x.dtype.type(0.5)
+    mine, h = np.empty(starts, x.dtype), np.empty((6, starts), x.dtype)
+    h0, h1, h2, h3, h4, h5 = h[0], h[1], h[2], h[3], h[4], h[5]
     for i in range(sites):
         sine, cosine, g = wave[i, :starts], wave[i, starts:], grad[i]
         own_slope, own_code = own[own_row[i], 1], own[own_row[i], 2]
         shil_slope, shil_code = shil[shil_row[i], 1], shil[shil_row[i], 2]
-        by_own, by_shil = grad_own[i], grad_shil[i]
-        for b in range(starts):  # w = 2 b F exp(i s_i), times the gradient
-            real, imag = g[b] * drive[i, b], g[b] * drive[i, starts + b]
-            real, imag = real_b * real - imag_b * imag, real_b * imag + imag_b * real
-            wx[b], wy[b] = real * cosine[b] - imag * sine[b], real * sine[b] + imag * cosine[b]
-        slope_x, slope_y, code_x, code_y = own_slope[11], own_slope[12], own_code[11], own_code[12]
+        by_own, by_shil, w, r, dw = (
+            grad_own[i],
+            grad_shil[i],
+            own[own_row[i], 0, 11],
+            own[own_row[i], 0, 12],
+            own_code[11],
+        )
+        for m in range(6):
+            for b in range(starts):
+                h[m, b] = g[b] * push[i, m * starts + b]
         for b in range(starts):
             u, v = cosine[b], sine[b]
-            hx, hy = wx[b], wy[b]
             u2, v2 = u * u - v * v, u * v + u * v
+            u3, v3 = u * u2 - v * v2, u * v2 + v * u2
             turned = series(shil_slope, u2, v2)
-            mine[b] = g[b] * (series(own_slope, u, v) + turned + turned) + slope_x * hx - slope_y * hy
-            by_own += g[b] * series(own_code, u, v) + code_x * hx - code_y * hy
+            alone = h1[b] * u - h0[b] * v + three * (h3[b] * u3 - h2[b] * v3)
+            twice = h5[b] * u2 - h4[b] * v2
+            mine[b] = g[b] * (series(own_slope, u, v) + turned + turned) + w * alone + r * (twice + twice)
+            by_own += g[b] * series(own_code, u, v) + dw * (h0[b] * u + h1[b] * v + h2[b] * u3 + h3[b] * v3)
             by_shil += g[b] * series(shil_code, u2, v2)
         grad_own[i], grad_shil[i] = by_own, by_shil
         for k in range(start[i], start[i + 1]):
@@ -107,25 +139,28 @@ def circuit_backward(  # type: ignore[no-untyped-def]
             p6, p7, p8, p9, p10 = p[6], p[7], p[8], p[9], p[10]
             q0, q1, q2, q3, q4, q5 = q[0], q[1], q[2], q[3], q[4], q[5]
             q6, q7, q8, q9, q10 = q[6], q[7], q[8], q[9], q[10]
-            slope_x, slope_y, code_x, code_y = p[11], p[12], q[11], q[12]
-            theirs, by_code = grad_x[j], grad_pair[e]
+            w, r, dw = pair[pair_row[e], 0, 11], pair[pair_row[e], 0, 12], q[11]
+            theirs, by_code = grad_seen[j], grad_pair[e]
             for b in range(starts):
-                u = cosine[b] * wave[j, starts + b] + sine[b] * wave[j, b]
-                v = sine[b] * wave[j, starts + b] - cosine[b] * wave[j, b]
+                u = cosine[b] * waves[j, starts + b] + sine[b] * waves[j, b]
+                v = sine[b] * waves[j, starts + b] - cosine[b] * waves[j, b]
                 even = p0 + u * (p1 + u * (p2 + u * (p3 + u * (p4 + u * p5))))
-                push = g[b] * (even + v * (p6 + u * (p7 + u * (p8 + u * (p9 + u * p10)))))
-                mine[b] += push
-                theirs[b] -= push
+                push_b = g[b] * (even + v * (p6 + u * (p7 + u * (p8 + u * (p9 + u * p10)))))
+                mine[b] += push_b
+                theirs[b] -= push_b
                 even = q0 + u * (q1 + u * (q2 + u * (q3 + u * (q4 + u * q5))))
                 by_code += g[b] * (even + v * (q6 + u * (q7 + u * (q8 + u * (q9 + u * q10)))))
-            # A loop of its own: 5.6 ms instead of 7.7 in one (best of 100 on a busy core).
+            # A loop of its own: one with all of it is slower.
             for b in range(starts):
-                hx = wx[b] * wave[j, starts + b] + wy[b] * wave[j, b]
-                hy = wy[b] * wave[j, starts + b] - wx[b] * wave[j, b]
-                push = slope_x * hx - slope_y * hy
-                mine[b] += push
-                theirs[b] -= push
-                by_code += code_x * hx - code_y * hy
+                u = cosine[b] * waves[j, starts + b] + sine[b] * waves[j, b]
+                v = sine[b] * waves[j, starts + b] - cosine[b] * waves[j, b]
+                square, uv = four * u * u, u * v
+                u3, v3, u2 = u * (square - three), v * (square - one), half * square - one
+                once = h1[b] * u - h0[b] * v + three * (h3[b] * u3 - h2[b] * v3)
+                push_b = w * once + (r + r) * (h5[b] * u2 - (h4[b] + h4[b]) * uv)
+                mine[b] += push_b
+                theirs[b] -= push_b
+                by_code += dw * (h0[b] * u + h1[b] * v + h2[b] * u3 + h3[b] * v3)
             grad_pair[e] = by_code
         for b in range(starts):
             grad_x[i, b] += mine[b]

@@ -27,6 +27,7 @@ from aishw.hardware.findings import (
 )
 from aishw.hardware.steady import SteadyState
 from aishw.hardware.target import KINDS, Target
+from aishw.hardware.together import Together
 
 HARMONICS = 5
 _DEEP = ("harmonics", "harmonics_error", "curve")
@@ -98,7 +99,8 @@ class Calibration:
     """A steady state and the tables measured around it: "coupling" (also for the reference) and "shil".
 
     made_by: the command. seed: of the drawn chips and noise. quick: fewer points and draws. The findings that a partial
-    calibration lacks are None. predicted: tables like `tables`, from the PPV and the injections' currents.
+    calibration lacks are None. predicted: tables like `tables`, from the PPV and the injections' currents. together:
+    what injections do in company, a result with a file of its own (`calibrate.company`).
     """
 
     steady: SteadyState
@@ -114,6 +116,7 @@ class Calibration:
     corners: CornerFinding | None = None
     power: PowerFinding | None = None
     solver: SolverFinding | None = None
+    together: Together | None = None
 
     def __post_init__(self) -> None:
         unknown = sorted({*self.tables, *(self.predicted or {})} - set(KINDS))

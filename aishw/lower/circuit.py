@@ -1,18 +1,19 @@
 """What a calibration says about a design: the constants and complex harmonics of one segment, for every injection.
 
-    ds_i/dcycle = constant_i + Re sum_k [ sum_e pair_ek exp(ik(s_i - s_j)) + own_ik exp(ik s_i) + shil_ik exp(2ik s_i) ]
-                  + Re b (F_i^2 - sum_e F_ie^2)
+    ds_i/dcycle = constant_i + Re sum_k [ sum_e pair_ek exp(ik(s_i - p_j)) + own_ik exp(ik s_i) + shil_ik exp(2ik s_i) ]
+                  + form(T_i) - sum_e form(T_ie)
 
-with the first-order drives F_ie = pair_e1 exp(i(s_i - s_j)), the reference's among them, and F_i their sum. Tables hold
-what one injection does to second order alone; the second line is what injections do together. `constant` holds the
-offsets against code 0, what the couplers' bias does to the ring, detuning, and minus the reference's shift: phases are
-counted against the reference.
+with what injections do together in the second line, a quadratic form in sums over the couplers and the reference
+(`hardware.together`); p_j = s_j unless a calibration knows how a neighbour's own drive moves its taps. `constant` holds
+the offsets against code 0, what the couplers' bias does to the ring, detuning, and minus the reference's shift: phases
+are counted against the reference.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,9 @@ from numpy.typing import NDArray
 from aishw.ais.topology import Topology
 from aishw.errors import ModelError
 from aishw.hardware.calibration import Calibration, Table
+from aishw.hardware.together import ORDERS, Together
 from aishw.lower.design import Design
+from aishw.lower.together import alone, quadratic, together_of
 
 Floats = NDArray[np.float64]
 Complex = NDArray[np.complex128]
@@ -30,14 +33,20 @@ Complex = NDArray[np.complex128]
 class Injected:
     """One segment, rad per cycle: constant (N,), and complex pair (E, K), own (N, K), shil (N, K).
 
-    together: b, cycles per rad.
+    weight (E,), own_weight (N,): r code / top of every coupler and reference; bias (N,), own_bias (N,): their r.
+    pull: what moves the phases that neighbours see (None: nothing does).
     """
 
     constant: Floats
     pair: Complex
     own: Complex
     shil: Complex
-    together: complex = 0.0
+    weight: Floats
+    own_weight: Floats
+    bias: Floats
+    own_bias: Floats
+    together: Together = field(default_factory=Together)
+    pull: Injected | None = None
 
     def drifts(self, topology: Topology) -> Callable[[Floats], Floats]:
         """A function of phases (B, N) that returns their drift (B, N), rad per cycle: one sparse product per harmonic,
@@ -45,43 +54,31 @@ class Injected:
         """
         from scipy.sparse import csr_matrix
 
-        n, b = topology.sites, self.together
-        # What an injection does alone to second order is in its table: taken off here, it comes back with the whole.
-        pair, own = self.pair.copy(), self.own.copy()
-        pair[:, 1] -= b * pair[:, 0] ** 2
-        own[:, 1] -= b * own[:, 0] ** 2
-        matrices = [csr_matrix((each, tuple(topology.edges)), shape=(n, n)) for each in pair.T]
+        edges, n = topology.edges, topology.sites
+
+        def sums(each: NDArray[Any]) -> Any:
+            return csr_matrix((each, tuple(edges)), shape=(n, n))
+
+        single = alone(self.together, self.weight, self.bias[edges[0]])
+        own_single = alone(self.together, self.own_weight, self.own_bias)
+        constant = self.constant - np.bincount(edges[0], single[:, 0].real, minlength=n) - own_single[:, 0].real
+        pair, own = [sums(each) for each in (self.pair - single[:, 1:]).T], self.own - own_single[:, 1:]
+        weights = [sums(self.weight), sums(self.weight), sums(self.bias[edges[0]])]
+        own_weights, form = (self.own_weight, self.own_weight, self.own_bias), quadratic(self.together)
+        pulled = None if self.pull is None else self.pull.drifts(topology)
 
         def drift(state: Floats) -> Floats:
-            turn = np.exp(1j * state)
-            total = np.broadcast_to(self.constant, state.shape).astype(complex)
-            power, double, square = np.ones_like(turn), np.ones_like(turn), turn * turn
-            for k, matrix in enumerate(matrices):
-                power, double = power * turn, double * square
-                driven = power * ((matrix @ power.conj().T).T + own[:, k])
-                total += driven + double * self.shil[:, k]
-                if k == 0:
-                    total += b * driven**2
+            turn, seen = np.exp(1j * state), np.exp(-1j * (state if pulled is None else state + pulled(state)))
+            total = np.broadcast_to(constant, state.shape).astype(complex)
+            for k, matrix in enumerate(pair, start=1):
+                total += turn**k * ((matrix @ (seen**k).T).T + own[:, k - 1]) + turn ** (2 * k) * self.shil[:, k - 1]
+            if form.any():
+                found = [turn**k * ((w @ (seen**k).T).T + v) for k, w, v in zip(ORDERS, weights, own_weights)]
+                v = np.stack([part for each in found for part in (each.real, each.imag)])
+                total += np.einsum("abn,ac,cbn->bn", v, form, v, optimize=True)
             return np.asarray(total.real)
 
         return drift
-
-
-def second_order(table: Table) -> complex:
-    """b (cycles per rad) behind a coupling table, from its strongest bias and codes: the part of the second harmonic
-    that is even in the code, over z_1^2.
-
-    To second order in a weak drive F, a phase drifts by Re F + Re b F^2, and b belongs to the PE, not to the number of
-    couplers that make up F. Measured with 2 and 4 couplers of code 7 on one PE of `ring28` (F up to 0.19 rad per
-    cycle): -0.035 + 0.128i, where one coupler's table says -0.038 + 0.115i. A term a |F|^2 came out at -0.03 cycles per
-    rad, not the 0.17 that the offsets of one slipping coupler suggest, and is left with the tables.
-    """
-    zero = int(np.flatnonzero(table.codes == 0)[0])
-    ends = [0, table.codes.size - 1]
-    first = table.harmonics[-1, ends, 0] - table.harmonics[-1, zero, 0]
-    second = table.harmonics[-1, ends, 1].mean() - table.harmonics[-1, zero, 1]
-    scale = (first**2).mean()
-    return complex(second / scale) if abs(scale) > 0 else 0.0
 
 
 def injected(
@@ -105,10 +102,34 @@ def injected(
         offset, pair = offset * (1 + gain_error), idle + (pair - idle) * (1 + gain_error)[:, None]
     own_offset, own = look_up(calibration.table("reference"), rate["reference"], design.codes["reference"][segment])
     shil_offset, shil = look_up(calibration.table("shil"), rate["shil"], design.codes["shil"][segment])
+    own_rate, top = rate["reference"], design.code_limit
+    weight = rate["coupling"][edges[0]] * design.codes["coupling"][segment] / top
+    weight = weight if gain_error is None else weight * (1 + gain_error)
+    own_weight, together = own_rate * design.codes["reference"][segment] / top, together_of(calibration)
+    driven = driven_codes(design, segment)
+    pair[:, 0] += together.skew * rate["coupling"][edges[0]] * driven[0][edges[1]]
     constant = np.bincount(edges[0], offset, minlength=sites) + own_offset + shil_offset
-    constant += idle_drift(calibration, rate["coupling"], rate["reference"])
+    constant += idle_drift(calibration, rate["coupling"], rate["reference"]) + together.load * driven[1]
     constant += (0.0 if detuning is None else detuning) - design.reference_shift
-    return Injected(constant, pair, own, shil, second_order(table))
+    weights = (weight, own_weight, rate["coupling"], own_rate)
+    return Injected(constant, pair, own, shil, *weights, together, _pull(together, weight, own_weight, shil))
+
+
+def driven_codes(design: Design, segment: int) -> Floats:
+    """(2, N): the sum and the sum of squares of the codes of the couplers that each PE drives."""
+    codes, driving = design.codes["coupling"][segment].astype(np.float64), design.system.topology.edges[1]
+    return np.stack([np.bincount(driving, codes**p, minlength=design.system.sites) for p in (1, 2)])
+
+
+def _pull(together: Together, weight: Floats, own_weight: Floats, shil: Complex) -> Injected | None:
+    """What moves the phase that neighbours see, in rad: a circuit of first harmonics, in place of a drift."""
+    if not any(together.pull):
+        return None
+    none = np.zeros(own_weight.size)
+    pair, own, by_shil = (np.zeros((each.size, shil.shape[1]), dtype=complex) for each in (weight, none, none))
+    pair[:, 0], own[:, 0] = together.pull[0] * weight, together.pull[0] * own_weight
+    by_shil[:, 0] = together.pull[1] * shil[:, 0]
+    return Injected(none, pair, own, by_shil, 0 * weight, none, none, none)
 
 
 def ideal(design: Design, segment: int, harmonics: int) -> Injected:
@@ -121,7 +142,8 @@ def ideal(design: Design, segment: int, harmonics: int) -> Injected:
         return out
 
     own, shil = first(system.terms["reference"][segment], -1j), first(system.terms["shil"][segment], 1j)
-    return Injected(np.zeros(system.sites), first(system.coupling[segment], -1j), own, shil)
+    none, pair = np.zeros(system.sites), first(system.coupling[segment], -1j)
+    return Injected(none, pair, own, shil, np.zeros(len(pair)), none, none, none)
 
 
 def look_up(table: Table, rate: Floats, codes: NDArray[np.int8]) -> tuple[Floats, Complex]:

@@ -1,0 +1,70 @@
+"""Together: what a PE's injections do in company, which no table of a single injection can hold.
+
+To second order a phase moves by a quadratic form in everything that drives it. A coupler of code c at a bias of rate r
+drives at odd multiples of the frequency in proportion to w = r c / top, and by its conductance, whatever its code, at
+the second in proportion to r. With D = s_i - s_j and sums over a PE's couplers, the reference among them,
+
+    T_0 = sum w exp(iD),    T_1 = sum w exp(3iD),    T_2 = sum r exp(2iD)    (rad per cycle),
+    ds_i/dcycle += Re sum_{m <= l} [ products_ml T_m T_l + conjugates_ml T_l T_m* ] - (the same of each coupler alone).
+
+In an array whose taps are PEs, not ideal sources, a neighbour's phase is seen off by what drives that neighbour,
+s_j + Re(pull T_0 + pull_shil S) with its SHIL drive S; a tap's load follows the codes it drives, so that both tap
+signals move apart by their sum (skew: a first harmonic of r sum c, whatever the code), and the PE by their squares
+(load).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aishw.errors import CardError
+
+ORDERS = (1, 3, 2)  # of the sums T_0, T_1, T_2 in D
+
+
+def _none() -> NDArray[np.complex128]:
+    return np.zeros((3, 3), dtype=complex)
+
+
+def _closed() -> NDArray[np.complex128]:
+    return np.zeros(4, dtype=complex)
+
+
+@dataclass(frozen=True, eq=False)
+class Together:
+    """products, conjugates: (3, 3) complex, cycles per rad, upper triangles; the entry of T_1 with itself is 0, as a
+    table ends at the fifth harmonic. closed: (4,) complex, all 0 where every neighbour is an ideal source: pull and
+    pull_shil (cycles), skew (per code), load (rad per cycle and code squared, real).
+
+    Raises CardError for other shapes and for numbers that are not finite.
+    """
+
+    products: NDArray[np.complex128] = field(default_factory=_none)
+    conjugates: NDArray[np.complex128] = field(default_factory=_none)
+    closed: NDArray[np.complex128] = field(default_factory=_closed)
+
+    def __post_init__(self) -> None:
+        for name in ("products", "conjugates"):
+            value = getattr(self, name)
+            if np.shape(value) != (3, 3) or np.tril(value, -1).any() or value[1, 1] != 0:
+                raise CardError(f"{name} must be the upper triangle of a 3x3 matrix with no entry at 1, 1, got {value}")
+        if np.shape(self.closed) != (4,):
+            raise CardError(f"closed must hold 4 numbers, got shape {np.shape(self.closed)}")
+        if not np.isfinite(np.concatenate([self.products.ravel(), self.conjugates.ravel(), self.closed])).all():
+            raise CardError("what injections do together holds a number that is not finite; measure it again")
+
+    @property
+    def pull(self) -> tuple[complex, complex]:
+        """Of T_0 and of S, on the phase that neighbours see."""
+        return complex(self.closed[0]), complex(self.closed[1])
+
+    @property
+    def skew(self) -> complex:
+        return complex(self.closed[2])
+
+    @property
+    def load(self) -> float:
+        return float(self.closed[3].real)
