@@ -132,8 +132,12 @@ def _switch(work: Work, pe: PePower, moves: Moves, site: Site) -> list[Line]:
         found.append(Line("switch", "states restored", restore, restore * (RESTART.off - 1), "assumed", said))
         # A core waits while states move; cores of a pipeline share the wait.
         leakage = _stored(work, moves) / moves.cores * pe.bit_leakage_W * moves.wait_s
-        said = f"for {moves.wait_s:.2g} s of writing and moving, PEs stopped; {pe.source}"
-        found.append(Line("switch", "weight bank while waiting", leakage, pe.off * leakage, "simulated", said))
+        timing = work.target.timing
+        said = (
+            f"leakage for {moves.wait_s:.2g} s, PEs stopped: the card's {timing['write_s'] * 1e9:g} ns a weight and "
+            f"{timing['transfer_s'] * 1e6:g} us a state, one after the other"
+        )
+        found.append(Line("switch", "weight bank while waiting", leakage, leakage, "assumed", said))
     return found
 
 
