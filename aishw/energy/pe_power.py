@@ -182,7 +182,8 @@ def _elsewhere(
 
 def check_reach(sweep: Sweep, couplings: int, bits: int, frequency_Hz: float) -> None:
     """Raises EnergyError for what lies beyond the sweep's runs."""
-    low, high = float(sweep.frequency_Hz[sweep.nominal].min()), float(sweep.frequency_Hz[sweep.nominal].max())
+    fitted = sweep.frequency_Hz[sweep.nominal & (sweep.use == 0)]
+    low, high = float(fitted.min()), float(fitted.max())
     for what, value, least, most, scale, unit in (
         ("couplings", couplings, int(sweep.couplings.min()), int(sweep.couplings.max()), 1, ""),
         ("bits", bits, int(sweep.bits.min()), int(sweep.bits.max()), 1, ""),

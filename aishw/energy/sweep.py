@@ -1,58 +1,31 @@
-"""The sweep behind the power model: which points, at which conditions, and what of them a fit may see.
-
-Points are run one by one and kept beside the file, so that a killed sweep goes on. What the shipped cells cannot vary
-is not swept: supply voltage and the taps' drivers belong to the card, and a PE's weight bank is measured by `aishw
-calibrate` at the card's number of chunks.
+"""The sweep behind the power model: its points are run one by one and kept beside the file, so that a killed sweep goes
+on. A kept point depends on what measures it, and not on which others are planned.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from aishw.calibrate.loaded import Load, load_of
-from aishw.calibrate.match import KELVIN, circuit_id
+from aishw.calibrate.match import circuit_id
 from aishw.calibrate.metered import mean_between
 from aishw.calibrate.parts import Parts, code_id, content_id
-from aishw.calibrate.sources import BENCH
-from aishw.calibrate.state import SAMPLES, state_under
-from aishw.energy.bench import Point, Split, held_element, measure_point
+from aishw.calibrate.state import state_under
+from aishw.energy.bench import Point, Split, measure_point
 from aishw.energy.closed import ClosedFinding, measure_closed
+from aishw.energy.conditions import run_one
 from aishw.energy.readout import DetectorFinding, low_pass_s, measure_detector
+from aishw.energy.sweep_plan import FINER, plan
 from aishw.engines.executor import run_all
-from aishw.errors import SimulatorError
-from aishw.hardware.solver import Solver
 from aishw.hardware.steady import SteadyState
 from aishw.hardware.target import Target
 
 Floats = NDArray[np.float64]
-FINE = Solver(BENCH.method, 2 * BENCH.steps_per_cycle, BENCH.reltol, BENCH.trtol)
-FITTED = (
-    *(Point(couplings) for couplings in (0, 4, 8, 16, 24)),
-    *(Point(24, bits) for bits in (2, 3, 5, 6)),
-    *(Point(24, level=level) for level in (-1.0, 1.0)),
-    *(Point(24, bias=bias) for bias in (1, 2)),
-    *(Point(24, slower=slower) for slower in (-0.4, 0.5, 1.0)),
-    Point(0, slower=0.5),
-    *(Point(8, bits, size=held_element(bits)) for bits in (2, 3, 5)),
-    Point(4, 6, size=held_element(6)),
-)
-HELD_OUT = (
-    Point(12), Point(20), Point(8, 3), Point(16, 5), Point(16, level=0.5), Point(8, bias=1), Point(12, slower=0.25),
-    Point(8, 5, slower=-0.2), Point(4, 5, size=held_element(5)),
-)  # fmt: skip
-LARGE = 24.0  # about the size at which one coupling costs what the published law says
-FAR_OUT = (Point(0, size=LARGE), Point(1, size=LARGE))
-CONDITIONS = (
-    ("tt", 0.0), ("tt", 85.0), ("ff", 27.0), ("ss", 27.0), ("sf", 27.0), ("fs", 27.0), ("ff", 0.0), ("ss", 85.0),
-)  # fmt: skip
-SQUARE_CYCLES = 12
 FIELDS = ("frequency_Hz", "ring_W", "taps_W", "couplers_W", "driven_W", "source_W", "whole_W", "cycles")
-NOMINAL, OTHER, FINER, FAR = 0, 1, 2, 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,21 +77,6 @@ class Sweep:
         return same & (self.temperature_C == self.temperature_C[0])
 
 
-def plan(target: Target, quick: bool = False) -> list[tuple[Point, str, float, int]]:
-    """Every run: its point, corner, temperature and use. quick: a tenth of them, to see that it works."""
-    technology = target.technology
-    here = (technology.corner, technology.temperature_K - KELVIN)
-    biases = target.injections["coupling"].rate.size
-    runs = [(p, *here, NOMINAL) for p in FITTED] + [(p, *here, OTHER) for p in HELD_OUT]
-    runs = [run for run in runs if run[0].couplings <= target.fan_in and run[0].bias < biases]
-    full = Point(target.fan_in)
-    if quick:
-        return [(p, *here, NOMINAL) for p in (Point(0), full)] + [(Point(target.fan_in // 2), *here, OTHER)]
-    runs.append((full, *here, FINER))
-    runs += [(p, *here, FAR) for p in FAR_OUT]
-    return runs + [(full, *there, OTHER) for there in CONDITIONS if there[0] in technology.corners and there != here]
-
-
 def sweep(
     target: Target, steady: SteadyState, parts: Parts, *, quick: bool = False, seeds: tuple[int, ...] = (0, 1),
     workers: int = 1, tell: Callable[[float], None] | None = None, say: Callable[[str], None] = lambda line: None,
@@ -166,32 +124,6 @@ def sweep(
         closed_seed=np.array(seeds, dtype=np.int64), closed_W=np.array([each.supply_W for each in closed]),
         closed_Hz=np.array([each.frequency_Hz for each in closed]),
     )  # fmt: skip
-
-
-def run_one(
-    target: Target, steady: SteadyState, corner: str, temperature_C: float, fine: bool,
-    couplings: int, bits: int, level: float, bias: int, slower: float, size: float,
-) -> Split:  # fmt: skip
-    """One run; away from the steady state's own condition that of the condition is found first."""
-    if (corner, temperature_C + KELVIN) != (steady.corner, steady.temperature_K):
-        there = replace(target.technology, corner=corner, temperature_K=temperature_C + KELVIN)
-        target = replace(target, technology=there)
-        steady = steady_there(target, steady)
-    point = Point(couplings, bits, level, bias, slower, size)
-    return measure_point(target, steady, point, FINE if fine else BENCH)
-
-
-def steady_there(target: Target, steady: SteadyState) -> SteadyState:
-    """The bench's steady state at another corner or temperature: square taps first, then its own."""
-    supply_V = target.technology.supply_V
-    square = np.where(np.arange(SAMPLES) < SAMPLES // 2, supply_V, 0.0)
-    load = Load({"p": square, "n": supply_V - square}, target.frequency_Hz, steady.fan_in)
-    try:
-        first, _ = state_under(target, load, cycles=SQUARE_CYCLES)
-    except SimulatorError:  # a slow corner may run at a third of the card's frequency
-        first, _ = state_under(target, replace(load, frequency_Hz=load.frequency_Hz / 4), cycles=SQUARE_CYCLES)
-    found, _ = state_under(target, load_of(first), start=first, cycles=SQUARE_CYCLES)
-    return found
 
 
 def _plain(point: Point) -> tuple[int, int, float, int, float, float]:

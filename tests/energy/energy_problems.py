@@ -7,7 +7,8 @@ import numpy as np
 from aishw.energy.bench import Point
 from aishw.energy.model import PARTS, rows
 from aishw.energy.pe_power import PePower
-from aishw.energy.sweep import Sweep, plan
+from aishw.energy.sweep import Sweep
+from aishw.energy.sweep_plan import plan
 from aishw.hardware.cards import load_target
 from aishw.hardware.target import Target
 from aishw.units import uW

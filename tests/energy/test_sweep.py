@@ -16,8 +16,10 @@ from aishw.calibrate.sources import BENCH
 from aishw.energy import bench
 from aishw.energy import sweep as sweeps
 from aishw.energy.bench import Point, Split, bit_ties, held_element, measure_point, point_deck, sized_cells
+from aishw.energy.conditions import FINE
 from aishw.energy.readout import DetectorFinding
 from aishw.energy.sweep_file import load_sweep, parts_of, save_sweep
+from aishw.energy.sweep_plan import plan
 from aishw.errors import EnergyError, SimulatorError, StoreError
 from aishw.hardware.cells import cell_text
 
@@ -107,11 +109,11 @@ def test_a_killed_sweep_goes_on(simulated, tmp_path) -> None:
 
 
 def test_a_plan_sees_what_a_fit_needs() -> None:
-    runs = sweeps.plan(TARGET)
+    runs = plan(TARGET)
     assert {point.couplings for point, *_ in runs} >= {0, 24} and {point.bits for point, *_ in runs} == {2, 3, 4, 5, 6}
     assert len({(corner, celsius) for _, corner, celsius, _ in runs}) == 9
     small = replace(TARGET, fan_in=4)
-    assert all(point.couplings <= 4 for point, *_ in sweeps.plan(small))
+    assert all(point.couplings <= 4 for point, *_ in plan(small))
 
 
 def test_a_file_comes_back(tmp_path) -> None:
@@ -129,7 +131,7 @@ def test_a_file_comes_back(tmp_path) -> None:
 def test_half_the_step_and_the_whole_supply() -> None:
     """One real run: parts sum to the supply's own current, and half the step changes neither by 1 %."""
 
-    coarse, fine = (measure_point(TARGET, STEADY, Point(8), solver) for solver in (BENCH, sweeps.FINE))
+    coarse, fine = (measure_point(TARGET, STEADY, Point(8), solver) for solver in (BENCH, FINE))
     for found in (coarse, fine):
         assert found.ring_W + found.taps_W + found.couplers_W == pytest.approx(found.whole_W, rel=0.01)
     assert fine.taps_W == pytest.approx(coarse.taps_W, rel=0.01) and fine.ring_W == pytest.approx(
