@@ -146,6 +146,10 @@ def _check_together(s: Settings) -> None:
         raise TrainError(f"through = {s.through!r} trains codes; set bits to a width that target {s.target!r} has")
     if s.trim and not s.through:
         raise TrainError(f"trim = {s.trim!r} trains the circuit's detunings; set through = 'macromodel'")
+    if s.through and (s.detuning_error or s.noise_convention != "wiener"):
+        raise TrainError("through the circuit set detuning_error = 0 (use chip_detuning), noise_convention = 'wiener'")
+    if not s.through and (s.chip_detuning or s.chip_gain):
+        raise TrainError("chip_detuning and chip_gain are the circuit's; set through = 'macromodel', or both to 0")
     if s.objective == "otcfm":
         if s.through:
             raise TrainError("objective = 'otcfm' rolls nothing out, so through has no effect; use wgan or swd")

@@ -26,9 +26,10 @@ def test_every_field_decides_the_id():
         "family": "kuramoto", "readout": "cos", "solver": "rk4", "critic": "conv", "policy": "site", "clip": "mse",
         "neighbourhood": "king8", "limit": {"shil": 1.0}, "symmetric": True, "average": 0.5, "rate": 0.5,
         "critic_rate": 0.5, "objective": "swd", "schedule": "cosine", "noise_convention": "per_step", "bits": 4,
-        "weight_error": 0.5, "chip_gain": 0.5, "through": "macromodel", "trim": "also",
+        "weight_error": 0.5, "chip_gain": 0.5, "trim_rate": 0.5, "through": "macromodel", "trim": "also",
     }  # fmt: skip
-    needed = {"through": {"bits": 4}, "trim": {"bits": 4, "through": "macromodel"}}
+    circuit = {"bits": 4, "through": "macromodel"}
+    needed = {"through": {"bits": 4}, "trim": circuit, "chip_gain": circuit, "chip_detuning": circuit}
     bookkeeping = {"save_every", "save_minutes"}
     ids = {Settings().id}
     for each in fields(Settings):
@@ -53,6 +54,8 @@ REFUSED = {
     "objective": ('objective = "vae"', "objective = 'vae' is unknown; known: wgan, swd, otcfm"),
     "no codes": ('through = "macromodel"', "through = 'macromodel' trains codes; set bits"),
     "no circuit": ('trim = "only"', "trim = 'only' trains the circuit's detunings; set through"),
+    "two detunings": ('through = "macromodel"\nbits = 4\ndetuning_error = 0.1', "use chip_detuning"),
+    "chip": ("chip_gain = 0.1", "are the circuit's; set through"),
     "no rollout": ('objective = "otcfm"', "set noise = 0 and detuning_error = 0"),
     "uncoupled": ('family = "mlp"\nsymmetric = true', "the mlp has no couplings"),
     "no layer": ('family = "mlp"\n[limit]\nw4 = 1', "limit.w4 = 1.0 is no positive bound on one of w1, b1, w2"),
@@ -103,5 +106,5 @@ def test_settings_of_plain_values():
 
 def test_the_shipped_recipes_can_be_read():
     folder = Path(__file__).parents[2] / "examples" / "recipes"
-    recipes = sorted(folder.glob("*.toml"))
+    recipes = sorted(folder.glob("**/*.toml"))
     assert [read_recipe(path).name for path in recipes] == [path.stem for path in recipes] and len(recipes) > 1
