@@ -10,7 +10,7 @@ rms error of 1.3e-3 that falls to 1.1e-3.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -19,6 +19,7 @@ from scipy.interpolate import CubicSpline
 
 from aishw.ais.system import System
 from aishw.ais.topology import grid
+from aishw.calibrate.company import corrected
 from aishw.engines.base import Job
 from aishw.engines.executor import run_all
 from aishw.engines.spice_transistor import SpiceTransistor
@@ -78,15 +79,7 @@ class Closed:
 
     def applied(self, calibration: Calibration) -> Calibration:
         """The calibration with its coupling and SHIL tables so corrected."""
-        tables = dict(calibration.tables)
-        for kind in [kind for kind in tables if kind != "shil"]:
-            table, factor = tables[kind], np.ones(tables[kind].harmonics.shape[2], dtype=complex)
-            factor[0] = self.coupling
-            tables[kind] = replace(table, offset=table.offset + self.drift, harmonics=table.harmonics * factor)
-        factor = np.ones(tables["shil"].harmonics.shape[2], dtype=complex)
-        factor[0] = self.shil
-        tables["shil"] = replace(tables["shil"], harmonics=tables["shil"].harmonics * factor)
-        return replace(calibration, tables=tables)
+        return corrected(calibration, self.drift, self.coupling, self.shil)
 
 
 def measure_closed(

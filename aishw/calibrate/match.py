@@ -96,7 +96,8 @@ def tables_id(calibration: Calibration) -> str:
     """The hash of what a macromodel computes with, whatever a card calls the biases."""
     held = {**calibration.tables, **({"reference": calibration.table("reference")} if calibration.tables else {})}
     tables = {kind: {"offset": t.offset, "harmonics": t.harmonics} for kind, t in held.items()}
-    return fingerprint(calibration.steady.circuit, calibration.steady.frequency_Hz, tables)
+    together = [vars(calibration.together)] if calibration.together else []  # ids of before there was one stay
+    return fingerprint(calibration.steady.circuit, calibration.steady.frequency_Hz, tables, *together)
 
 
 def _celsius(temperature_K: float) -> str:

@@ -158,11 +158,11 @@ def segment_circuit(
     parts = (shapes(pair, place, together), shapes(own, own_place, together), shapes(shil, shil_place, None))
     form, edges, wiring = like.new_tensor(quadratic(together) / cycles), torch.from_numpy(top.edges), wire(top)
     pull, edges = None, edges.to(like.device)
-    if any(together.pull):
+    if together.pulls:
         by, by_shil = (each / cycles for each in together.pull)
         moved = (shapes(pair.first(by), place, None), shapes(own.first(by), own_place, None),
                  shapes(shil.first(by_shil, own=True), shil_place, None))  # fmt: skip
-        pull = SegmentCircuit(like.new_tensor(0 * constant), *moved, 0 * form, edges, wiring)
+        pull = SegmentCircuit(like.new_tensor(together.delay * driven[0]), *moved, 0 * form, edges, wiring)
     return SegmentCircuit(like.new_tensor(constant), *parts, form, edges, wiring, pull)
 
 

@@ -8,9 +8,9 @@ the second in proportion to r. With D = s_i - s_j and sums over a PE's couplers,
     ds_i/dcycle += Re sum_{m <= l} [ products_ml T_m T_l + conjugates_ml T_l T_m* ] - (the same of each coupler alone).
 
 In an array whose taps are PEs, not ideal sources, a neighbour's phase is seen off by what drives that neighbour,
-s_j + Re(pull T_0 + pull_shil S) with its SHIL drive S; a tap's load follows the codes it drives, so that both tap
-signals move apart by their sum (skew: a first harmonic of r sum c, whatever the code), and the PE by their squares
-(load).
+s_j + Re(pull T_0 + pull_shil S) + delay sum c, with its SHIL drive S. The codes c that it drives load its taps: by
+their sum both signals are late and move apart (skew: a first harmonic of r sum c, whatever the code), by the sum of
+squares the PE itself drifts (load).
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ def _none() -> NDArray[np.complex128]:
 
 
 def _closed() -> NDArray[np.complex128]:
-    return np.zeros(4, dtype=complex)
+    return np.zeros(5, dtype=complex)
 
 
 @dataclass(frozen=True, eq=False)
 class Together:
     """products, conjugates: (3, 3) complex, cycles per rad, upper triangles; the entry of T_1 with itself is 0, as a
-    table ends at the fifth harmonic. closed: (4,) complex, all 0 where every neighbour is an ideal source: pull and
-    pull_shil (cycles), skew (per code), load (rad per cycle and code squared, real).
+    table ends at the fifth harmonic. closed: (5,) complex, all 0 where every neighbour is an ideal source: pull and
+    pull_shil (cycles), skew (per code), and, real, load (rad per cycle and code squared) and delay (rad per code).
 
     Raises CardError for other shapes and for numbers that are not finite.
     """
@@ -51,8 +51,8 @@ class Together:
             value = getattr(self, name)
             if np.shape(value) != (3, 3) or np.tril(value, -1).any() or value[1, 1] != 0:
                 raise CardError(f"{name} must be the upper triangle of a 3x3 matrix with no entry at 1, 1, got {value}")
-        if np.shape(self.closed) != (4,):
-            raise CardError(f"closed must hold 4 numbers, got shape {np.shape(self.closed)}")
+        if np.shape(self.closed) != (5,):
+            raise CardError(f"closed must hold 5 numbers, got shape {np.shape(self.closed)}")
         if not np.isfinite(np.concatenate([self.products.ravel(), self.conjugates.ravel(), self.closed])).all():
             raise CardError("what injections do together holds a number that is not finite; measure it again")
 
@@ -62,9 +62,18 @@ class Together:
         return complex(self.closed[0]), complex(self.closed[1])
 
     @property
+    def pulls(self) -> bool:
+        """Whether a neighbour is seen elsewhere than it is."""
+        return bool(self.closed[[0, 1, 4]].any())
+
+    @property
     def skew(self) -> complex:
         return complex(self.closed[2])
 
     @property
     def load(self) -> float:
         return float(self.closed[3].real)
+
+    @property
+    def delay(self) -> float:
+        return float(self.closed[4].real)

@@ -112,7 +112,8 @@ def injected(
     constant += idle_drift(calibration, rate["coupling"], rate["reference"]) + together.load * driven[1]
     constant += (0.0 if detuning is None else detuning) - design.reference_shift
     weights = (weight, own_weight, rate["coupling"], own_rate)
-    return Injected(constant, pair, own, shil, *weights, together, _pull(together, weight, own_weight, shil))
+    pull = _pull(together, driven[0], weight, own_weight, shil) if together.pulls else None
+    return Injected(constant, pair, own, shil, *weights, together, pull)
 
 
 def driven_codes(design: Design, segment: int) -> Floats:
@@ -121,15 +122,13 @@ def driven_codes(design: Design, segment: int) -> Floats:
     return np.stack([np.bincount(driving, codes**p, minlength=design.system.sites) for p in (1, 2)])
 
 
-def _pull(together: Together, weight: Floats, own_weight: Floats, shil: Complex) -> Injected | None:
+def _pull(together: Together, driven: Floats, weight: Floats, own_weight: Floats, shil: Complex) -> Injected:
     """What moves the phase that neighbours see, in rad: a circuit of first harmonics, in place of a drift."""
-    if not any(together.pull):
-        return None
     none = np.zeros(own_weight.size)
     pair, own, by_shil = (np.zeros((each.size, shil.shape[1]), dtype=complex) for each in (weight, none, none))
     pair[:, 0], own[:, 0] = together.pull[0] * weight, together.pull[0] * own_weight
     by_shil[:, 0] = together.pull[1] * shil[:, 0]
-    return Injected(none, pair, own, by_shil, 0 * weight, none, none, none)
+    return Injected(together.delay * driven, pair, own, by_shil, 0 * weight, none, none, none)
 
 
 def ideal(design: Design, segment: int, harmonics: int) -> Injected:

@@ -54,7 +54,7 @@ def company(closed: bool = True) -> Together:
     products, conjugates = 0.2 * np.triu(draw.normal(size=(2, 3, 3)) + 1j * draw.normal(size=(2, 3, 3)))
     products[1, 1] = conjugates[1, 1] = 0
     np.fill_diagonal(conjugates, conjugates.diagonal().real)
-    return Together(products, conjugates, closed * np.array([0.03 - 0.02j, -0.01 + 0.04j, 2e-4 + 1e-4j, 1e-5]))
+    return Together(products, conjugates, closed * np.array([0.03 - 0.02j, -0.01 + 0.04j, 2e-4 + 1e-4j, 1e-5, 1e-3]))
 
 
 def starts(d: Design, batch: int = 3) -> torch.Tensor:

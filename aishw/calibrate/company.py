@@ -1,0 +1,101 @@
+"""Company: what injections do together, and what the tables' means are off by, as runs of all at once tell it.
+
+A result of its own beside a shipped calibration, good for the very tables that it was fitted to (`company_fit`).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from aishw.atomic import write_whole
+from aishw.errors import StoreError
+from aishw.hardware.calibration import Calibration, Table
+from aishw.hardware.together import Together
+
+FORMAT = "aishw company 1"
+_PAIRS = [(m, n) for m in range(3) for n in range(m, 3) if (m, n) != (1, 1)]
+_PARTS = ("re", "im")
+ONE_PE = (
+    "drift", "shil_load", *(f"{kind}_{part}" for kind in ("coupling", "shil") for part in _PARTS),
+    *(f"product{m}{n}_{part}" for m, n in _PAIRS for part in _PARTS),
+    *(f"conjugate{m}{n}_{part}" for m, n in _PAIRS for part in _PARTS if m != n or part == "re"),
+)  # fmt: skip
+ARRAY = ("load", "delay", *(f"{what}_{part}" for what in ("pull", "pull_shil", "skew") for part in _PARTS))
+NUMBERS = ONE_PE + ARRAY
+
+
+@dataclass(frozen=True, eq=False)
+class Company:
+    """values, errors: by the names of NUMBERS, absent ones 0. drift: rad per cycle; shil_load: rad per cycle of offset
+    for each of SHIL's own drive; coupling, shil: what is added to a factor of 1 on first harmonics; the others as in
+    `hardware.together`. before, after: rad per cycle, rms error of the drift with the tables alone, and in runs that
+    were left out of the fit. strongest: rad per cycle, largest first-order drive of the runs. tables: hash of the
+    tables that are corrected.
+    """
+
+    values: dict[str, float]
+    errors: dict[str, float]
+    before: float
+    after: float
+    runs: int
+    strongest: float
+    tables: str
+    made_by: str
+
+    def applied(self, calibration: Calibration) -> Calibration:
+        """The calibration so corrected."""
+
+        def number(name: str) -> complex:
+            return complex(self.values.get(f"{name}_re", 0.0), self.values.get(f"{name}_im", 0.0))
+
+        products, conjugates = np.zeros((3, 3), dtype=complex), np.zeros((3, 3), dtype=complex)
+        for m, n in _PAIRS:
+            products[m, n], conjugates[m, n] = number(f"product{m}{n}"), number(f"conjugate{m}{n}")
+        closed = np.array(
+            [*map(number, ("pull", "pull_shil", "skew")), *(self.values.get(name, 0.0) for name in ("load", "delay"))]
+        )
+        made = corrected(
+            calibration, self.values.get("drift", 0.0), 1 + number("coupling"), 1 + number("shil"),
+            self.values.get("shil_load", 0.0),
+        )  # fmt: skip
+        return replace(made, together=Together(products, conjugates, closed))
+
+
+def corrected(
+    calibration: Calibration, drift: float, coupling: complex, shil: complex, shil_load: float = 0.0
+) -> Calibration:
+    """Tables with `drift` (rad per cycle) on every PE, factors on first harmonics, and on SHIL's offset `shil_load` for
+    each rad per cycle of its own drive."""
+    tables = dict(calibration.tables)
+    for kind in [kind for kind in tables if kind != "shil"]:
+        tables[kind] = replace(_turned(tables[kind], coupling), offset=tables[kind].offset + drift)
+    own = tables["shil"]
+    tables["shil"] = replace(_turned(own, shil), offset=own.offset + shil_load * np.abs(own.harmonics[:, :, 0]))
+    return replace(calibration, tables=tables)
+
+
+def _turned(table: Table, first: complex) -> Table:
+    factor = np.ones(table.harmonics.shape[2], dtype=complex)
+    factor[0] = first
+    return replace(table, harmonics=table.harmonics * factor)
+
+
+def save_company(path: Path, company: Company) -> None:
+    """Writes the file whole or not at all."""
+    write_whole(path, json.dumps({"format": FORMAT, **vars(company)}, indent=1).encode(), True)
+
+
+def load_company(path: Path) -> Company:
+    """Reads it back. Raises StoreError for a missing, damaged or foreign file."""
+    again = f"{path} is no company file of this aishw; remove it, or make it again with bench/company.py"
+    try:
+        kept = json.loads(path.read_text())
+        if kept.pop("format") != FORMAT or not {*kept["values"]} <= {*NUMBERS}:
+            raise StoreError(again)
+        return Company(**kept)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise StoreError(again) from None

@@ -1,0 +1,120 @@
+"""What do injections do together? Measured on the transistors, for both shipped calibrations of a target.
+
+    python bench/company.py [--target ring28] [--fan-in 4|24] [--workers 2] [--keep FOLDER]
+
+At fan-in 4: one PE of a random design with slipping neighbours, and 3x3 arrays of PEs (seeds that no test has). At 24:
+one PE with the codes of the shipped digits, shuffled over edges and sites, its neighbours slipping or going as the
+equation says. Writes calibration/TARGET_company.json or TARGET_fan4_company.json; `calibration_of` applies it from then
+on. --keep: a folder for the crossings of finished runs, so that a killed measurement goes on.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import argparse
+import sys
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from accuracy import ARRAY, CHECKPOINT
+
+from aishw.ais.checkpoint import load
+from aishw.ais.system import System, draw_start
+from aishw.calibrate import company
+from aishw.calibrate.closed import FAN_IN, network
+from aishw.calibrate.company_fit import fit_company
+from aishw.calibrate.courses import Run, along, array, courses_of, crossings_of, slipping
+from aishw.calibrate.scale import calibrated
+from aishw.calibrate.shipped import company_path, shipped_path, tables_of
+from aishw.engines.executor import run_all
+from aishw.hardware.calibration import Calibration
+from aishw.hardware.cards import load_target
+from aishw.hardware.steady import SteadyState
+from aishw.hardware.target import Target
+from aishw.library import find
+from aishw.lower.lower import lower
+
+CYCLES = 60.0
+SLIPPING, ALONG = range(16), range(24)
+ARRAYS = range(1001, 1009)
+
+
+def small(target: Target) -> dict[str, Run]:
+    """Fan-in 4: 3x3 tori, as one PE among replayed ones and as a whole."""
+    runs = {f"slipping{k}": slipping(network(target, 3000 + k, cycles=CYCLES)[0], 8000 + k) for k in SLIPPING}
+    for seed in ARRAYS:
+        design, start = network(target, seed, cycles=CYCLES, chunks=3)
+        runs[f"array{seed}"] = array(design, start[0])
+    return runs
+
+
+def trained(target: Target, calibration: Calibration) -> dict[str, Run]:
+    """Fan-in 24: codes as a trained checkpoint has them, in another order."""
+    system = load(find("models", CHECKPOINT))
+    designs = [lower(shuffled(system, seed), target, calibration=calibration) for seed in (9000, 9001)]
+    starts, draw = draw_start(system, len(ALONG), seed=77), np.random.default_rng(5)
+    runs = {f"slipping{k}": slipping(designs[1], 7000 + k) for k in SLIPPING}
+    places = draw.permutation(system.sites)
+    return runs | {f"along{k}": along(designs[0], starts[k], int(places[k])) for k in ALONG}
+
+
+def shuffled(system: System, seed: int) -> System:
+    """Every segment's weights of each kind in a random order."""
+    draw = np.random.default_rng(seed)
+    terms = {name: np.stack([draw.permutation(row) for row in value]) for name, value in system.terms.items()}
+    return replace(
+        system, coupling=np.stack([draw.permutation(row) for row in system.coupling]), terms=terms,
+        name=f"{system.name}, shuffled",
+    )  # fmt: skip
+
+
+def crossings(name: str, run: Run, steady: SteadyState, folder: Path | None) -> list[np.ndarray]:
+    kept = None if folder is None else folder / f"{name}.npz"
+    if kept is not None and kept.exists():
+        with np.load(kept) as file:
+            return [file[f"site{k}"] for k in range(run.sites.size)]
+    found = crossings_of(run, steady)
+    if kept is not None:
+        np.savez(kept, **{f"site{k}": each for k, each in enumerate(found)})
+    print(f"{name}: {found[0].size} cycles", flush=True)
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--target", default="ring28")
+    parser.add_argument("--fan-in", type=int, default=FAN_IN)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--keep", type=Path)
+    args = parser.parse_args()
+    target = load_target(args.target)
+    four = args.fan_in == FAN_IN != target.fan_in
+    calibration = tables_of(target, args.fan_in, ARRAY if four else None)
+    if calibration is None:
+        sys.exit(f"{shipped_path(target, args.fan_in)} is missing, or of another circuit")
+    if four:
+        runs, names = small(target), company.NUMBERS
+    else:
+        target, calibration = calibrated(target, calibration, target.fan_in, 4)
+        runs, names = trained(target, calibration), company.ONE_PE
+    if args.keep:
+        args.keep.mkdir(parents=True, exist_ok=True)
+    steady = calibration.steady
+    calls = [partial(crossings, name, run, steady, args.keep) for name, run in runs.items()]
+    found = run_all(calls, args.workers)
+    groups = [courses_of(run, each, steady) for run, each in zip(runs.values(), found)]
+    made_by = f"python bench/company.py --target {args.target} --fan-in {args.fan_in}"
+    fitted = fit_company(groups, calibration, names, made_by)
+    for name in names:
+        print(f"{name:16} {fitted.values[name]:+.5f} +- {fitted.errors[name]:.5f}")
+    print(f"drift error {fitted.before:.2e} rad per cycle; {fitted.after:.2e} in runs left out; {fitted.runs} runs")
+    company.save_company(company_path(shipped_path(load_target(args.target), args.fan_in)), fitted)
+
+
+if __name__ == "__main__":
+    main()
