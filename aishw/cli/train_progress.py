@@ -61,6 +61,7 @@ class _Rate:
 
     def __init__(self) -> None:
         self.first: int | None = None
+        self.begun = 0.0
 
     def per_s(self, step: int) -> float:
         if self.first is None:

@@ -55,3 +55,17 @@ def test_images_through_codes_are_those_of_the_codes(aishw):
         assert aishw(*sample, f"{name}.png", *options).code == 0
     raw, two, six = (np.asarray(Image.open(f"{name}.png"), float) for name in ("raw", "two", "six"))
     assert 0 < np.abs(six - raw).mean() < 0.5 * np.abs(two - raw).mean()
+
+
+def test_a_log_gets_a_line_a_minute_with_rate_and_time_left(capsys, monkeypatch):
+    from aishw.cli import train_progress
+    from aishw.train import Step
+
+    now = [0.0]
+    monkeypatch.setattr(train_progress.time, "monotonic", lambda: now[0])
+    with train_progress.shown("small", 100) as tell:
+        for step in range(41, 81):  # resumed after step 40; one step takes 5 s
+            tell(Step(step, 100, 0.5, 0.0))
+            now[0] += 5.0
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "training small: step 54 of 100, 0.2 steps/s, 4 min left, distance 0.5" and len(lines) == 3
