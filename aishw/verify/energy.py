@@ -7,6 +7,7 @@ from typing import Any
 from aishw.energy.beside import beside
 from aishw.energy.ledger import ledger
 from aishw.energy.pe_power import pe_power, stored_in, stored_of
+from aishw.energy.text import si
 from aishw.energy.work import work_of
 from aishw.errors import AishwError
 from aishw.hardware.calibration import Calibration
@@ -32,7 +33,7 @@ def energy_of(design: Design, calibration: Calibration | None) -> dict[str, Any]
     lines.append(EnergyLine("an image", total, "assumed", "the sum, as good as its worst line", error_J))
     others = []
     for each in beside(book):
-        span = "" if each.low_J == each.high_J else f"{each.low_J:.3g} to {each.high_J:.3g} J; "
+        span = "" if each.low_J == each.high_J else f"{si(each.low_J, 'J')} to {si(each.high_J, 'J')}; "
         middle, off = (each.low_J + each.high_J) / 2, (each.high_J - each.low_J) / 2 or None
         others.append(EnergyLine(each.name, middle, each.provenance, span + each.source, off))
     return {"energy": tuple(lines), "energy_beside": tuple(others), "energy_left_out": book.left_out}
