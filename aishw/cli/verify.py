@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from aishw.cli import common
+
+if TYPE_CHECKING:
+    from aishw.ais.system import System
+    from aishw.hardware.calibration import Calibration
+    from aishw.lower.design import Design
+    from aishw.verify.distribution import Distribution
+    from aishw.verify.pipeline import Score, Tell
+
+STRIP = 20  # images of each way in the report
 
 
 @click.command(name="verify")
@@ -24,6 +35,12 @@ from aishw.cli import common
 @click.option("--no-window", is_flag=True, help="Run no transistors.")
 @click.option("--window-limit-rad", type=common.POSITIVE, help="Judge windows: rms at the end.")
 @click.option("--image-limit-rad", type=common.POSITIVE, help="Judge the last whole image: rms at the end.")
+@click.option("--scored-images", default=1000, show_default=True, type=click.IntRange(0, 1_000_000),
+              help="Images of each score through the macromodel (0: the distribution is not judged).")  # fmt: skip
+@click.option("--chips", default=3, show_default=True, type=click.IntRange(1, 100), help="Random chips of the scores.")
+@click.option("--score-ratio", default=1.5, show_default=True, type=common.POSITIVE,
+              help="Limit of the circuit's distance over the equation's, the floor added.")  # fmt: skip
+@click.option("--dataset", metavar="NAME", help="The real images: digits, or a folder (default: the recipe's).")
 @common.out_option("The folder for report.html, report.json, pictures and run.h5.")
 @click.option("--resume", is_flag=True, help="Go on with what is in the folder.")
 @common.force_option
@@ -32,7 +49,8 @@ def command(
     checkpoint: str, target: str, corner: str | None, temperature: float | None, bits: int, policy: str, strategy: str,
     clip: str, stretch: float, calibration: str | None, images: int, behavioural_images: int, seed: int,
     windows: tuple[str, ...], window_site: str, no_window: bool, window_limit_rad: float | None,
-    image_limit_rad: float | None, out: Path, resume: bool, force: bool, as_json: bool,
+    image_limit_rad: float | None, scored_images: int, chips: int, score_ratio: float, dataset: str | None, out: Path,
+    resume: bool, force: bool, as_json: bool,
 ) -> int:  # fmt: skip
     """Takes CHECKPOINT down the ladder on a target and writes a report. Exits 1 if a check fell short."""
     from aishw.lower.lower import lower
@@ -50,11 +68,12 @@ def command(
     design = lower(
         system, card, bits=bits, policy=policy, strategy=strategy, clip=clip, stretch=stretch, calibration=tables
     )
+    scores = _scores(checkpoint, system, dataset, scored_images, chips, score_ratio, seed)
     common.keep(out / "run.h5")
     with common.stages() as tell:
         done = verify(
             design, out, plan, command=common.typed_words(), overwrite=force, resume=resume, tell=tell,
-            calibration=tables,
+            calibration=tables, distribution=scores,
         )  # fmt: skip
     if as_json:
         width = system.topology.width
@@ -75,3 +94,41 @@ def command(
             click.echo(f"{part.name}: {part.state}; {part.reason}")
         click.echo(f"{done.verdict.headline}; {done.page}")
     return 0 if done.verdict.passed else 1
+
+
+def _scores(
+    checkpoint: str, system: System, dataset: str | None, images: int, chips: int, ratio: float, seed: int
+) -> Score | str:
+    """What scores images through the circuit for the verdict, or why nothing can."""
+    from aishw.ais import checkpoint as files
+    from aishw.errors import TrainError
+    from aishw.library import find
+    from aishw.train import appraisal, ways
+    from aishw.train.metrics import yardstick
+    from aishw.verify.distribution import Distribution, Line
+
+    if not images:
+        return "images made through the macromodel were not scored, as was asked"
+    try:
+        stated = files.made_by(find("models", checkpoint)).get("recipe") or {}
+        real = appraisal.real_images(system, stated, dataset, None)
+        rod = yardstick(real.images)
+    except TrainError as error:
+        if dataset is not None:
+            raise
+        return f"images made through the macromodel were not scored: {error}"
+
+    def score(design: Design, calibration: Calibration, tell: Tell) -> Distribution:
+        exact = ways.equation(system, "rk4", ways.FINE_TAU, name="the equation")
+        lines, strips = [], {}
+        for way in (exact, *ways.chip_ways(design, calibration, chips)):
+            seeds = range(seed, seed + chips)
+            at = partial(tell, f"scores: {way.name}")
+            distances, shown = appraisal.paired(way.runs, system, rod, images, seeds, at)
+            lines.append(Line(way.name, distances, judged=way is not exact))
+            strips[way.name] = shown[:STRIP]
+        return Distribution(
+            tuple(lines), images, len(real.images), real.name, rod.measure.name, rod.floor, rod.noise, ratio, strips
+        )
+
+    return score

@@ -11,13 +11,14 @@ from itertools import product
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from aishw.ais.system import System
 from aishw.errors import TrainError
 from aishw.train.datasets import Dataset, load_dataset
-from aishw.train.metrics import Yardstick
+from aishw.train.metrics import Yardstick, score
 from aishw.train.quality import Quality, quality
-from aishw.train.ways import Way, images_of
+from aishw.train.ways import Run, Way, images_of
 
 
 @dataclass(frozen=True)
@@ -94,3 +95,26 @@ def real_images(system: System, recipe: Mapping[str, Any], dataset: str | None, 
         ours, theirs = ("x".join(map(str, shape)) for shape in (system.topology.image_shape, found.image_shape))
         raise TrainError(f"{system.name} draws images of {ours}, data set {found.name!r} has {theirs}; name another")
     return found
+
+
+def paired(
+    runs: Sequence[Run],
+    system: System,
+    rod: Yardstick,
+    images: int,
+    seeds: Sequence[int],
+    tell: Callable[[float], None],
+) -> tuple[tuple[float, ...], NDArray[np.float64]]:
+    """The distance for each seed, seed k by run k (the last run for all further seeds), and the first seed's images."""
+    found, first = [], None
+    for k, seed in enumerate(seeds):
+
+        def step(part: float, k: int = k) -> None:
+            tell((k + 0.99 * part) / len(seeds))
+
+        seen = images_of(runs[min(k, len(runs) - 1)], system, images, seed, step)
+        first = seen if first is None else first
+        found.append(score(seen, rod).distance)
+    tell(1.0)
+    assert first is not None
+    return tuple(found), first

@@ -24,9 +24,10 @@ from aishw.train.chip import Chip, Spread, draw_chip, spread_of
 if TYPE_CHECKING:
     import torch
 
-    Run = Callable[[torch.Tensor, torch.Generator], torch.Tensor]
+Run = Callable[["torch.Tensor", "torch.Generator"], "torch.Tensor"]
 
 FINE_TAU = 0.05  # with RK4, on the shipped 4-bit digits: 8e-5 rad rms, 7e-3 at worst, from a step of 0.01
+CIRCUIT_TAU = 0.1  # the same through ring28's macromodel: 1.3e-3 rad rms from a step of 0.0125, 0.12 at worst
 _TOGETHER = 800_000  # states in a batch: 256 images of 56x56
 
 
@@ -61,7 +62,7 @@ def circuit(design: Design, calibration: Calibration, spread: Spread | None = No
             wander = spread.wander * torch.randn(start.shape, generator=chance, dtype=start.dtype)
             off = wander if off is None else off + wander
         return rollout_macromodel(
-            design, calibration, start, method="rk4", step_tau=FINE_TAU,
+            design, calibration, start, method="rk4", step_tau=CIRCUIT_TAU,
             detuning=None if off is None else off.numpy(), gain_error=None if chip is None else chip.gain_error,
             diffusion=0.0 if spread is None else spread.diffusion, generator=chance,
         )  # fmt: skip
@@ -100,6 +101,19 @@ def circuit_ways(design: Design, calibration: Calibration, noisy: bool = False, 
         spread, top = spread_of(calibration), design.system.topology
         drawn = tuple(circuit(design, calibration, spread, draw_chip(top, spread, k)) for k in range(chips))
         ways.append(Way(f"macromodel, noise, {chips} random chips", drawn))
+    return ways
+
+
+def chip_ways(design: Design, calibration: Calibration, chips: int) -> list[Way]:
+    """The nominal circuit and random chips, as far as the calibration has noise and mismatch."""
+    if calibration.noise is None:
+        return [Way("the nominal circuit", (circuit(design, calibration),))]
+    quiet = spread_of(calibration, 0.0, 0.0)
+    ways = [Way("the nominal circuit with its noise", (circuit(design, calibration, quiet),))]
+    if calibration.mismatch is not None:
+        spread, top = spread_of(calibration), design.system.topology
+        drawn = tuple(circuit(design, calibration, spread, draw_chip(top, spread, k)) for k in range(chips))
+        ways.append(Way(f"{chips} random chips", drawn))
     return ways
 
 

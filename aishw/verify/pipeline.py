@@ -21,6 +21,7 @@ from aishw.errors import AishwError, CompareError, StoreError
 from aishw.hardware.calibration import Calibration
 from aishw.lower.design import Design
 from aishw.verify.compare import Comparison, compare
+from aishw.verify.distribution import Distribution, not_judged
 from aishw.verify.energy import energy_of
 from aishw.verify.ladder import Rung, Step, Verdict, climb, verdict
 from aishw.verify.record import Report
@@ -32,6 +33,7 @@ RUN_FILE = "run.h5"
 CALIBRATED_LIMIT_RAD = 0.1  # a window's rms at the end against the macromodel, where none is asked for
 SITES = ("most_sensitive", "least_sensitive")
 Tell = Callable[[str, float], None]
+Score = Callable[[Design, Calibration, Tell], Distribution]
 
 
 @dataclass(frozen=True)
@@ -84,10 +86,12 @@ def verify(
     resume: bool = False,
     tell: Tell | None = None,
     calibration: Calibration | None = None,
+    distribution: Score | str | None = None,
 ) -> Outcome:
     """Runs the ladder of `plan` for `design` and writes `out`/run.h5, report.html, report.json and pictures.
 
     tell: called with a stage's name and the fraction of it that is done. calibration: instead of the shipped one.
+    distribution: scores images through the macromodel, or says why nobody can; unused without a calibration.
     Raises StoreError if `out` may not be written or, with `resume`, holds another design; CardError for a calibration
     of another design; GridError for a window off the grid; SimulatorError if ngspice fails, in which case the traces
     so far are in the run file.
@@ -102,12 +106,19 @@ def verify(
         find_simulator()
     run_file = prepare(out, design, overwrite, resume)
     runner = Runner(run_file, design, job, calibration=calibration)
-    steps, growth = _steps(runner, plan, tell or (lambda stage, fraction: None))
+    tell = tell or (lambda stage, fraction: None)
+    steps, growth = _steps(runner, plan, tell)
     rungs = climb(system, steps)
-    judged = verdict(rungs, growth=growth, image_limit_rad=plan.image_limit_rad)
+    scored, part = None, None
+    if runner.tables is not None and callable(distribution):
+        scored = distribution(design, runner.tables, tell)
+        part = scored.part
+    elif runner.tables is not None and isinstance(distribution, str):
+        part = not_judged(distribution)
+    judged = verdict(rungs, part, growth, plan.image_limit_rad)
     report = Report(
         design, job, rungs, judged, tuple(command), seeds={"start states": plan.seed, "sensitivity": growth.seed},
-        growth=growth, target_provenance="simulated", **energy_of(design, calibration),
+        growth=growth, target_provenance="simulated", distribution=scored, **energy_of(design, calibration),
     )  # fmt: skip
     return Outcome(judged, rungs, _place(out, report), run_file)
 

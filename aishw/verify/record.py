@@ -16,6 +16,7 @@ from aishw.engines.base import Job
 from aishw.errors import CompareError
 from aishw.lower.design import Design
 from aishw.verify.compare import Comparison
+from aishw.verify.distribution import Distribution
 from aishw.verify.figures import Waveform
 from aishw.verify.ladder import Rung, Verdict
 from aishw.verify.sensitivity import Sensitivity
@@ -46,6 +47,7 @@ class Report:
     growth: the measured sensitivity. waveforms: of windows. energy: a ledger, if there is one, with figures to
     set beside it and what it leaves out (or, without lines, why there is none).
     target_provenance: where the target card's own figures come from, one of PROVENANCE. images_shown: in figures.
+    distribution: scores of images made through the circuit, if there are any.
     """
 
     design: Design
@@ -62,6 +64,7 @@ class Report:
     energy_left_out: tuple[str, ...] = ()
     target_provenance: str = "assumed"
     images_shown: int = 4
+    distribution: Distribution | None = None
 
     def __post_init__(self) -> None:
         _check_word(self.target_provenance)
@@ -89,6 +92,7 @@ def record(report: Report) -> dict[str, Any]:
         },
         "rungs": [_rung(rung, design.system.topology.width) for rung in report.rungs],
         "sensitivity": _sensitivity(report.growth),
+        "distribution": _distribution(report.distribution),
         "system": _system(design),
         "design": _design(design),
         "timeline": _timeline(design),
@@ -194,6 +198,17 @@ def _sensitivity(growth: Sensitivity | None) -> dict[str, Any] | None:
         "site_growth": growth.site_growth,
         "epsilon_rad": growth.epsilon_rad,
         "seed": growth.seed,
+        "provenance": "simulated",
+    }
+
+
+def _distribution(scored: Distribution | None) -> dict[str, Any] | None:
+    if scored is None:
+        return None
+    names = ("images", "real", "dataset", "extractor", "floor", "noise", "ratio", "limit", "passed")
+    return {
+        **{name: getattr(scored, name) for name in names},
+        "lines": [{**vars(line), "mean": line.mean} for line in scored.lines],
         "provenance": "simulated",
     }
 

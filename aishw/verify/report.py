@@ -22,6 +22,7 @@ from aishw.verify.record import PROVENANCE, SCHEMA, Report, record
 
 PREFIXES = ("f", "p", "n", "µ", "m", "", "k", "M", "G", "T")
 STRIP = 4  # end images in a row of the ladder
+STRIP_WIDE = 20  # in a row of the scored images
 
 
 def check_folder(folder: Path, overwrite: bool = False) -> None:
@@ -98,6 +99,9 @@ def draw(report: Report) -> dict[str, bytes]:
     if len(report.rungs) > 1:
         pictures["rms.png"] = figures.rms_over_time(system, report.rungs)
     pictures["codes.png"] = figures.weights_and_codes(report.design)
+    for k, strip in enumerate(report.distribution.strips.values() if report.distribution else ()):
+        wide = sheet(strip, STRIP_WIDE, upscale=max(2, 32 // strip.shape[1]))
+        pictures[f"distribution{k}.png"] = png_bytes(wide)
     for k, shown in enumerate(report.waveforms):
         pictures[f"waveform{k}.png"] = figures.waveform(shown)
     return pictures
@@ -127,6 +131,7 @@ def render(content: Mapping[str, Any], pictures: Mapping[str, bytes]) -> str:
         provenance=PROVENANCE,
         plain_words=NOT_THE_CIRCUIT,
         waveforms=sorted(name for name in pictures if name.startswith("waveform")),
+        strips=sorted(name for name in pictures if name.startswith("distribution")),
     )
 
 

@@ -1,6 +1,7 @@
 """`aishw score` and `aishw extractor`: every number with its yardstick, every wrong input one line."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,14 +9,21 @@ import pytest
 from problems import random_system
 
 from aishw.ais import checkpoint
+from aishw.ais.topology import grid
 from aishw.train.datasets import load_dataset
+
+
+def drawing(height, width, image):
+    """A random system whose visible sites are every second one."""
+    system = random_system(height, width, "kurashil", "box5", 2)
+    return replace(system, topology=grid(height, width, "box5", image=image))
 
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
     """A folder of our own: a checkpoint that draws 8x8 images and says nothing of its data, and idx images of 6x5."""
     monkeypatch.chdir(tmp_path)
-    checkpoint.save(random_system(16, 16, "kurashil", "box5", 2), "own.pt", "test")
+    checkpoint.save(drawing(16, 16, (8, 8)), "own.pt", "test")
     (tmp_path / "bars").mkdir()
     pixels = np.random.default_rng(0).integers(0, 256, (60, 6, 5), np.uint8)
     for name, content in (("images-idx3", pixels), ("labels-idx1", pixels[:, 0, 0] % 2)):
@@ -35,7 +43,7 @@ def scored(tmp_path_factory):
 
     card = tmp_path_factory.mktemp("card") / "card.md"
     words = ["score", "digits16_4bit", "--through", "macromodel", "--noise", "--chips", "2", "--seeds", "2",
-             "--images", "150", "--json", "--card", str(card)]  # fmt: skip
+             "--images", "100", "--json", "--card", str(card)]  # fmt: skip
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
         assert run(words) == 0
@@ -54,7 +62,7 @@ def test_every_way_is_scored_on_the_same_yardstick(scored):
     for row in content["rows"]:
         for each in row["qualities"]:
             assert each["score"]["floor"] == content["floor"] and each["score"]["noise"] == content["noise"]
-            assert each["score"]["images"] == 150 and each["score"]["accuracy"] == content["accuracy"] > 0.97
+            assert each["score"]["images"] == 100 and each["score"]["accuracy"] == content["accuracy"] > 0.97
     assert content["real"] == 1797 and content["dataset"] == "digits" and content["extractor"] == "cnn digits"
     assert content["real_halves"]["distance"] == content["floor"]
 
@@ -68,7 +76,7 @@ def test_the_numbers_are_in_order(scored):
 
 def test_the_card_says_what_was_scored(scored):
     content, card = scored
-    for words in ("# digits16_4bit", "26,624", "aishw.train", "226.93", "CC BY 4.0", "Floor", "n = 150",
+    for words in ("# digits16_4bit", "26,624", "aishw.train", "226.93", "CC BY 4.0", "Floor", "n = 100",
                   "macromodel, untouched", 'start_from = "digits16"', f"{content['floor']:.3g}"):  # fmt: skip
         assert words in card, words
     assert max(map(len, card.splitlines())) < 700 and "None" not in card and "nan" not in card
@@ -112,7 +120,7 @@ def test_an_extractor_of_ones_own(here, aishw):
     made = json.loads(answer.out)
     assert answer.code == 0 and made["image"] == [6, 5] and made["held_out"] == 12 and made["dataset"] == "bars"
     assert "held-out images" in aishw("extractor", "bars", "-o", "two.safetensors", "--steps", "5").out
-    checkpoint.save(random_system(12, 10, "kurashil", "king8", 1), "six.pt", "test")
+    checkpoint.save(drawing(12, 10, (6, 5)), "six.pt", "test")
     words = ("score", "./six.pt", "--dataset", "bars", "--images", "40", "--extractor", "./bars.safetensors")
     assert "Frechet distance on cnn bars" in aishw(*words).out
     assert "Frechet distance on pixel" in aishw(*words[:-2]).out
@@ -145,9 +153,7 @@ def test_wrong_input_is_one_line(here, aishw, case):
 
 
 def test_a_trained_folder_that_went_away_is_named(here, aishw):
-    checkpoint.save(
-        random_system(12, 10, "kurashil", "king8", 1), "six.pt", {"recipe": {"dataset": "gone/bars", "split": "train"}}
-    )
+    checkpoint.save(drawing(12, 10, (6, 5)), "six.pt", {"recipe": {"dataset": "gone/bars", "split": "train"}})
     aishw("score", "./six.pt").one_line("was trained on 'gone/bars'", "--dataset")
 
 
