@@ -17,7 +17,7 @@ DEFAULT_TARGET = "ring28"
 @click.option("--couplings", type=int, metavar="L", help="Couplings of each site.")
 @click.option("--bits", type=int, metavar="Q", help="Width of a weight (default: 4).")
 @click.option("--chunks", type=int, metavar="C", help="Time chunks of an image (default: 4).")
-@click.option("--cycles", type=float, metavar="N", help="Cycles of an image (default: from the calibrated rate).")
+@click.option("--cycles", type=float, metavar="N", help="Cycles of an image (default: from the target's rate).")
 @click.option("--frequency", type=float, metavar="HZ", help="Of the oscillators (default: the target's).")
 @click.option("--target", metavar="NAME", help=f"A shipped target, or the path of a card (default: {DEFAULT_TARGET}).")
 @click.option("--strategy", metavar="NAME", help="How chunks follow each other (default: the run's).")
