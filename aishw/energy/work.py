@@ -105,7 +105,7 @@ def work_of_sizes(
     derived = "given"
     if cycles is None:
         cycles = float(math.ceil(FULL_SCALE * DURATION_TAU / target.injections["coupling"].rate_limit))
-        derived = f"derived: couplings up to {FULL_SCALE:g} per tau over {DURATION_TAU:g} tau at the strongest code's rate"
+        derived = f"derived: couplings up to {FULL_SCALE:g} per tau, {DURATION_TAU:g} tau, the strongest code's rate"
     check_cycles(cycles)
     weights = sites * (couplings + 2)
     even = np.ones(chunks)
