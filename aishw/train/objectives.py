@@ -32,15 +32,17 @@ def wgan(run: Run, step: int) -> tuple[Tensor, float]:
 
     s = run.settings
     assert run.critic is not None and run.critic_optimiser is not None
-    with torch.no_grad():
-        batches = images(run, s.batch * s.critic_steps).split(s.batch)
-    for index, fake in enumerate(batches, start=step * s.critic_steps):
-        real = real_batch(run)
-        run.critic_optimiser.zero_grad()
-        penalised = index % s.penalty_every == 0
-        penalty = s.penalty * s.penalty_every if penalised else 0.0
-        critic_loss(run.critic, real, fake, penalty, run.generator).backward()
-        run.critic_optimiser.step()
+    # A new critic knows nothing, and trained weights would follow it.
+    for _ in range(1 + (s.critic_first // s.critic_steps if step == 0 else 0)):
+        with torch.no_grad():
+            batches = images(run, s.batch * s.critic_steps).split(s.batch)
+        for index, fake in enumerate(batches, start=step * s.critic_steps):
+            real = real_batch(run)
+            run.critic_optimiser.zero_grad()
+            penalised = index % s.penalty_every == 0
+            penalty = s.penalty * s.penalty_every if penalised else 0.0
+            critic_loss(run.critic, real, fake, penalty, run.generator).backward()
+            run.critic_optimiser.step()
     with torch.no_grad():
         distance = float(run.critic(real).mean() - run.critic(fake).mean())
     return generator_loss(run.critic, images(run, s.batch)), distance

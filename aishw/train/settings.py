@@ -33,8 +33,9 @@ class Settings:
     steps: generator steps, each on `batch` images. rate: Adam's, which follows `schedule`. first_deviation: of the
         first couplings, 1/tau. average: how much of the averaged weights stays at each step.
     objective: `wgan` (critic, critic_width, critic_steps critic steps before each step at critic_rate, penalty of the
-        gradient, applied `penalty_every` critic steps as many times as strong), `swd` (sliced Wasserstein distance
-        over `projections` directions) or `otcfm` (flow matching on optimally paired batches, no hidden sites).
+        gradient, applied `penalty_every` critic steps as many times as strong; critic_first more critic steps before
+        the very first step spare trained weights a critic that knows nothing), `swd` (sliced Wasserstein distance over
+        `projections` directions) or `otcfm` (flow matching on optimally paired batches, no hidden sites).
     limit: largest |weight| by kind, 1/tau; what is longer is cut back after every step. It bounds the cycles an image
         takes (`lower`), and short runs gather less drift.
     weight_error, detuning_error: rms relative error of every weight and rms detuning (rad/tau) of every site, drawn
@@ -78,6 +79,7 @@ class Settings:
     critic: str = "mlp"
     critic_width: int = 256
     critic_steps: int = 4
+    critic_first: int = 0
     critic_rate: float = 5e-4
     rate: float = 3e-3
     schedule: str = "linear"
@@ -179,6 +181,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "projections": (1, 1e5),
     "critic_width": (4, 1e5),
     "critic_steps": (1, 1000),
+    "critic_first": (0, 1e6),
     "critic_rate": (0, 1),
     "rate": (0, 1),
     "penalty": (0, 1e6),

@@ -17,9 +17,10 @@ from aishw.train.objectives import (
     paired,
     sliced_distance,
     state,
+    wgan,
 )  # fmt: skip
 from aishw.train.perturb import random_detuning, with_weight_error
-from aishw.train.run import parameters_of
+from aishw.train.run import begin, parameters_of
 from aishw.train.schedule import SCHEDULES
 from aishw.train.weights import first_weights
 
@@ -61,9 +62,19 @@ def test_the_penalty_teaches_the_critic_and_not_the_generator():
     assert fake.grad is None
 
 
+def test_a_new_critic_learns_before_the_first_step():
+    settings = Settings(height=4, width=4, neighbourhood="cross4", segments=1, batch=3, critic_steps=2, critic_first=6)
+    run = begin(settings, grid(4, 4, "cross4", image=(2, 2)), np.zeros((5, 2, 2), np.float32))
+    done = []
+    for step in range(2):
+        wgan(run, step)
+        done.append(next(iter(run.critic_optimiser.state.values()))["step"].item())
+    assert done == [8, 10]
+
+
 def test_critics_judge_each_image_alone():
     images = torch.randn(5, 6 * 4, generator=seeded(3))
-    assert len(CRITICS) == 3
+    assert len(CRITICS) == 4
     for make in CRITICS.values():
         critic = make(6, 4, 16)
         assert critic(images).shape == (5, 1)
