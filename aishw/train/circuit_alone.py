@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from aishw.errors import TrainError
 from aishw.hardware.calibration import Calibration, Table
 from aishw.hardware.target import Target
+from aishw.hardware.together import Together
 from aishw.lower.design import level_table
 
 Complex = NDArray[np.complex128]
@@ -28,7 +29,7 @@ def ideal_tables(calibration: Calibration, target: Target) -> Calibration:
         factor = 1j if kind == "shil" else -1j
         harmonics[..., 0] = factor * table.rate[:, None] * strength(target, kind, table)
         tables[kind] = replace(table, offset=np.zeros_like(table.offset), harmonics=harmonics)
-    return replace(calibration, tables=tables)
+    return replace(calibration, tables=tables, together=Together())
 
 
 def strength(target: Target, kind: str, table: Table) -> NDArray[np.float64]:
