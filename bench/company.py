@@ -4,8 +4,8 @@
 
 At fan-in 4: one PE of a random design with slipping neighbours, and 3x3 arrays of PEs (seeds that no test has). At 24:
 one PE with the codes of the shipped digits, shuffled over edges and sites, its neighbours slipping or going as the
-equation says. Writes calibration/TARGET_company.json or TARGET_fan4_company.json; `calibration_of` applies it from then
-on. --keep: a folder for the crossings of finished runs, so that a killed measurement goes on.
+tables alone foretell. Writes calibration/TARGET_company.json or TARGET_fan4_company.json, which `calibration_of`
+applies from then on. --keep: a folder for the crossings of finished runs, so that a killed measurement goes on.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from aishw.ais.system import System, draw_start
 from aishw.calibrate import company
 from aishw.calibrate.closed import FAN_IN, network
 from aishw.calibrate.company_fit import fit_company
-from aishw.calibrate.courses import Run, along, array, courses_of, crossings_of, slipping
+from aishw.calibrate.courses import Run, adrift, along, array, courses_of, crossings_of, slipping
 from aishw.calibrate.scale import calibrated
 from aishw.calibrate.shipped import company_path, shipped_path, tables_of
 from aishw.engines.executor import run_all
@@ -40,13 +40,16 @@ from aishw.library import find
 from aishw.lower.lower import lower
 
 CYCLES = 60.0
-SLIPPING, ALONG = range(16), range(24)
+ADRIFT, SLIPPING, ALONG = range(14), range(16), range(24)
 ARRAYS = range(1001, 1009)
 
 
 def small(target: Target) -> dict[str, Run]:
     """Fan-in 4: 3x3 tori, as one PE among replayed ones and as a whole."""
-    runs = {f"slipping{k}": slipping(network(target, 3000 + k, cycles=CYCLES)[0], 8000 + k) for k in SLIPPING}
+    runs = {}
+    for k in ADRIFT:
+        design, start = network(target, 3000 + k, cycles=CYCLES)
+        runs[f"adrift{k}"] = adrift(design, start[0], 8000 + k)
     for seed in ARRAYS:
         design, start = network(target, seed, cycles=CYCLES, chunks=3)
         runs[f"array{seed}"] = array(design, start[0])
@@ -57,20 +60,18 @@ def trained(target: Target, calibration: Calibration) -> dict[str, Run]:
     """Fan-in 24: codes as a trained checkpoint has them, in another order."""
     system = load(find("models", CHECKPOINT))
     designs = [lower(shuffled(system, seed), target, calibration=calibration) for seed in (9000, 9001)]
-    starts, draw = draw_start(system, len(ALONG), seed=77), np.random.default_rng(5)
+    starts, draw = draw_start(system, 64, seed=77), np.random.default_rng(5)
     runs = {f"slipping{k}": slipping(designs[1], 7000 + k) for k in SLIPPING}
     places = draw.permutation(system.sites)
-    return runs | {f"along{k}": along(designs[0], starts[k], int(places[k])) for k in ALONG}
+    return runs | {f"along{k}": along(designs[0], calibration, starts[k], int(places[k])) for k in ALONG}
 
 
 def shuffled(system: System, seed: int) -> System:
     """Every segment's weights of each kind in a random order."""
     draw = np.random.default_rng(seed)
+    coupling = np.stack([draw.permutation(row) for row in system.coupling])
     terms = {name: np.stack([draw.permutation(row) for row in value]) for name, value in system.terms.items()}
-    return replace(
-        system, coupling=np.stack([draw.permutation(row) for row in system.coupling]), terms=terms,
-        name=f"{system.name}, shuffled",
-    )  # fmt: skip
+    return replace(system, coupling=coupling, terms=terms, name=f"{system.name}, shuffled")
 
 
 def crossings(name: str, run: Run, steady: SteadyState, folder: Path | None) -> list[np.ndarray]:

@@ -9,17 +9,15 @@ run that it has not seen, and the spread of the numbers is their standard error 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.integrate import cumulative_trapezoid
 
-from aishw.calibrate.company import ONE_PE, Company
+from aishw.calibrate.company import ARRAY, ONE_PE, Company
 from aishw.calibrate.courses import FINE, Course
 from aishw.calibrate.match import tables_id
 from aishw.hardware.calibration import Calibration
-from aishw.hardware.together import Together
 from aishw.lower.circuit import injected
 
 Floats = NDArray[np.float64]
@@ -29,8 +27,8 @@ def fit_company(
     groups: Sequence[Sequence[Course]], calibration: Calibration, names: Sequence[str] = ONE_PE, made_by: str = ""
 ) -> Company:
     """The numbers `names` behind courses, run by run."""
-    bare = replace(calibration, together=Together())
-    parts = [[_rows(course, bare, names) for course in group] for group in groups]
+    bare = _made({}).applied(calibration)
+    parts = [[_rows(course, bare, calibration, names) for course in group] for group in groups]
     matrices, seen = ([np.concatenate([part[k] for part in group]) for group in parts] for k in (0, 1))
     scale = np.sqrt(np.mean(np.concatenate(matrices) ** 2, axis=0))
     scale[scale == 0] = 1.0
@@ -49,13 +47,9 @@ def fit_company(
     )  # fmt: skip
 
 
-def drift_error(groups: Sequence[Sequence[Course]], calibration: Calibration) -> float:
-    """rad per cycle, rms of what a calibration is off by over courses."""
-    rest = [_rows(course, calibration, ())[1] for group in groups for course in group]
-    return float(np.sqrt(np.mean(np.concatenate(rest) ** 2)))
-
-
-def _rows(course: Course, calibration: Calibration, names: Sequence[str]) -> tuple[Floats, Floats, float]:
+def _rows(
+    course: Course, calibration: Calibration, tables: Calibration, names: Sequence[str]
+) -> tuple[Floats, Floats, float]:
     """(X, P) what each number adds to the phase in a cycle, (X,) the phase's increments less the calibration's, and the
     strongest first-order drive."""
     plain = _drift(course, calibration)
@@ -66,11 +60,14 @@ def _rows(course: Course, calibration: Calibration, names: Sequence[str]) -> tup
     def integral(rate: Floats) -> Floats:
         return np.asarray(cumulative_trapezoid(rate, course.cycles, axis=0, initial=0))
 
-    columns = []
+    columns, replayed = [], course.sites.size < course.design.system.sites
     for name in names:
+        if replayed and name in ARRAY:  # replayed neighbours are where they are said to be
+            columns.append(np.zeros(increments(plain).size))
+            continue
         # All but the pulls are linear; a hundredth of a cycle's effect is small enough for those.
         step = 1e-2 if name.startswith(("pull", "delay")) else 1.0
-        one = Company({name: step}, {}, 0.0, 0.0, 0, 0.0, "", "").applied(calibration)
+        one = _made({name: step}).applied(tables)
         columns.append(increments(integral((_drift(course, one) - plain) / step)))
     rest = increments(course.phase_rad[:, course.sites] - integral(plain))
     matrix = np.stack(columns, axis=1) if columns else np.zeros((rest.size, 0))
@@ -82,6 +79,10 @@ def _rows(course: Course, calibration: Calibration, names: Sequence[str]) -> tup
         apart = course.phase_rad[:, [site]] - course.phase_rad[:, driving[here]]
         drive[:, site] += (circuit.pair[here, 0] * np.exp(1j * apart)).sum(axis=1)
     return matrix, rest, float(np.abs(drive[:, course.sites]).max())
+
+
+def _made(values: dict[str, float]) -> Company:
+    return Company(values, {}, 0.0, 0.0, 0, 0.0, "", "")
 
 
 def _drift(course: Course, calibration: Calibration) -> Floats:

@@ -1,8 +1,8 @@
 """Courses: transistor runs whose phases tell what injections do in company.
 
 A table's run moves one injection and holds the others still. Here all of them count at once: one PE whose neighbours
-are replayed (`slipping`: each at a rate of its own, part of them held together; `along`: as the equation of the
-design moves them), or a small array whose neighbours are PEs. Of every run the times of r0's rising crossings are kept,
+are replayed (`adrift`, `slipping`: each at a rate of its own; `along`: as the tables alone foretell
+them), or a small array whose neighbours are PEs. Of every run the times of r0's rising crossings are kept,
 and each chunk by itself becomes a Course: between chunks the phase has a kink that a spline would ring at.
 """
 
@@ -16,17 +16,18 @@ from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 
 from aishw.engines.base import Job, sample_times
-from aishw.engines.ode import OdeEngine
+from aishw.engines.macromodel import Macromodel
 from aishw.engines.phase import rising_crossings
 from aishw.engines.window import outside_sites, phase_polynomials, run_window
+from aishw.hardware.calibration import Calibration
 from aishw.hardware.steady import SteadyState
 from aishw.lower.design import Design
 from aishw.units import TWO_PI
 
 FINE = 4  # points a cycle
 SETTLED = 2  # cycles of every chunk that are left out: codes have changed
-RATE = 0.08  # rad per cycle rms, how fast slipping neighbours go
-HELD_RATE, HELD_RAD = 0.02, 0.5
+FASTER_RATE, RATE, HELD_RATE = 0.1, 0.08, 0.02  # rad per cycle rms, how fast neighbours slip
+HELD_RAD = 0.5
 
 Floats = NDArray[np.float64]
 
@@ -58,28 +59,34 @@ def array(design: Design, start_rad: Floats) -> Run:
     return Run(design, np.arange(design.system.sites), times, np.repeat(start_rad[None], times.size, axis=0))
 
 
+def adrift(design: Design, start_rad: Floats, seed: int) -> Run:
+    """One PE at a random site whose neighbours slip from start phases (N,), each at a rate of its own."""
+    draw, times = np.random.default_rng(seed), sample_times(design.system)
+    rate = draw.normal(0, FASTER_RATE, design.system.sites)
+    site = int(draw.integers(design.system.sites))
+    return Run(design, np.array([site]), times, start_rad + np.outer(_cycles(design, times), rate))
+
+
 def slipping(design: Design, seed: int) -> Run:
-    """One PE at a random site. Its neighbours slip at rates of their own; in two runs of three a share of them stays
-    near one of two opposite phases, by the sign of what it drives, as neighbours of a trained array do."""
+    """The same from random phases; in two runs of three a share of the neighbours stays near one of two opposite
+    phases, by the sign of what they drive, as in a trained array."""
     draw, sites = np.random.default_rng(seed), design.system.sites
     driven, driving = design.system.topology.edges
     site = int(draw.integers(sites))
-    here = driven == site
-    held = draw.random(sites) < (0.0, 0.4, 0.8)[seed % 3]
+    here, start = driven == site, draw.uniform(-np.pi, np.pi, sites)
+    held = draw.random(sites) < draw.choice([0.0, 0.4, 0.8])
     sign = np.bincount(driving[here], design.codes["coupling"][:, here].sum(axis=0), minlength=sites)
-    centre = draw.uniform(-np.pi, np.pi)
-    near = centre + np.pi * (sign < 0) + draw.normal(0, HELD_RAD, sites)
-    start = np.where(held, near, draw.uniform(-np.pi, np.pi, sites))
-    rate = np.where(held, draw.normal(0, HELD_RATE, sites), draw.normal(0, RATE, sites))
+    near = draw.uniform(-np.pi, np.pi) + np.pi * (sign[held] < 0)
+    start[held] = near + draw.normal(0, HELD_RAD, int(held.sum()))
+    slow, fast = draw.normal(0, HELD_RATE, sites), draw.normal(0, RATE, sites)
     times = sample_times(design.system)
-    return Run(design, np.array([site]), times, start + np.outer(_cycles(design, times), rate))
+    return Run(design, np.array([site]), times, start + np.outer(_cycles(design, times), np.where(held, slow, fast)))
 
 
-def along(design: Design, start_rad: Floats, site: int) -> Run:
-    """One PE whose neighbours go as the equation of the design's codes goes from start phases (N,)."""
-    times = sample_times(design.system)
-    state = OdeEngine("realised").run(design, Job(start_rad[None], times)).state[0]
-    return Run(design, np.array([site]), times, state)
+def along(design: Design, calibration: Calibration, start_rad: Floats, site: int) -> Run:
+    """One PE whose neighbours go as the tables alone foretell it from start phases (N,)."""
+    job = Job(start_rad[None], sample_times(design.system))
+    return Run(design, np.array([site]), job.samples_tau, Macromodel(calibration).run(design, job).state[0])
 
 
 def crossings_of(run: Run, steady: SteadyState) -> list[Floats]:

@@ -71,13 +71,14 @@ def circuit_forward(  # type: ignore[no-untyped-def]
                 v = sine[b] * waves[j, starts + b] - cosine[b] * waves[j, b]
                 even = p0 + u * (p1 + u * (p2 + u * (p3 + u * (p4 + u * p5))))
                 total[b] += even + v * (p6 + u * (p7 + u * (p8 + u * (p9 + u * p10))))
-                wu, wv, square = w * u, w * v, u * u
-                s0[b] += wu
-                s1[b] += wv
-                s2[b] += wu * square
-                s3[b] += wv * square
+                square = u * u
+                weighted = w * square
+                s0[b] += w * u
+                s1[b] += w * v
+                s2[b] += weighted * u
+                s3[b] += weighted * v
                 s4[b] += r * square
-                s5[b] += r * (u * v)
+                s5[b] += (r * u) * v
         for b in range(starts):  # cos 3D = 4u^3 - 3u, sin 3D = v (4u^2 - 1), cos 2D = 2u^2 - 1, sin 2D = 2uv
             s2[b], s3[b] = four * s2[b] - three * s0[b], four * s3[b] - s1[b]
             s4[b], s5[b] = s4[b] + s4[b] - biases, s5[b] + s5[b]
@@ -104,9 +105,11 @@ def circuit_backward(  # type: ignore[no-untyped-def]
     if apart:
         waves = np.empty((sites, 2 * starts), x.dtype)
         fill_wave(seen, trig, waves)
-    one, three, four, half = x.dtype.type(1), x.dtype.type(3), x.dtype.type(4), x.dtype.type(0.5)
-    mine, h = np.empty(starts, x.dtype), np.empty((6, starts), x.dtype)
+    half, three, four, nine = x.dtype.type(0.5), x.dtype.type(3), x.dtype.type(4), x.dtype.type(9)
+    mine, h, poly = np.empty(starts, x.dtype), np.empty((6, starts), x.dtype), np.empty((11, starts), x.dtype)
     h0, h1, h2, h3, h4, h5 = h[0], h[1], h[2], h[3], h[4], h[5]
+    a1, a3, b1, b3, c0, c2 = poly[0], poly[1], poly[2], poly[3], poly[4], poly[5]
+    d2, e1, e3, f1, f3 = poly[6], poly[7], poly[8], poly[9], poly[10]
     for i in range(sites):
         sine, cosine, g = wave[i, :starts], wave[i, starts:], grad[i]
         own_slope, own_code = own[own_row[i], 1], own[own_row[i], 2]
@@ -121,6 +124,11 @@ def circuit_backward(  # type: ignore[no-untyped-def]
         for m in range(6):
             for b in range(starts):
                 h[m, b] = g[b] * push[i, m * starts + b]
+        for b in range(starts):  # both adjoints as polynomials in u and v
+            e1[b], e3[b], f1[b], f3[b] = h0[b] - three * h2[b], four * h2[b], h1[b] - h3[b], four * h3[b]
+            a1[b], a3[b], b1[b], b3[b] = h1[b] - nine * h3[b], three * f3[b], -e1[b], -three * e3[b]
+            c2[b], d2[b] = four * h5[b], -four * h4[b]
+            c0[b] = -half * c2[b]
         for b in range(starts):
             u, v = cosine[b], sine[b]
             u2, v2 = u * u - v * v, u * v + u * v
@@ -151,16 +159,17 @@ def circuit_backward(  # type: ignore[no-untyped-def]
                 even = q0 + u * (q1 + u * (q2 + u * (q3 + u * (q4 + u * q5))))
                 by_code += g[b] * (even + v * (q6 + u * (q7 + u * (q8 + u * (q9 + u * q10)))))
             # A loop of its own: one with all of it is slower.
+            sum_code = by_code * 0
             for b in range(starts):
                 u = cosine[b] * waves[j, starts + b] + sine[b] * waves[j, b]
                 v = sine[b] * waves[j, starts + b] - cosine[b] * waves[j, b]
-                square, uv = four * u * u, u * v
-                u3, v3, u2 = u * (square - three), v * (square - one), half * square - one
-                once = h1[b] * u - h0[b] * v + three * (h3[b] * u3 - h2[b] * v3)
-                push_b = w * once + (r + r) * (h5[b] * u2 - (h4[b] + h4[b]) * uv)
+                square = u * u
+                once = u * (a1[b] + a3[b] * square) + v * (b1[b] + b3[b] * square)
+                push_b = w * once + r * (c0[b] + c2[b] * square + (d2[b] * u) * v)
                 mine[b] += push_b
                 theirs[b] -= push_b
-                by_code += dw * (h0[b] * u + h1[b] * v + h2[b] * u3 + h3[b] * v3)
+                sum_code += u * (e1[b] + e3[b] * square) + v * (f1[b] + f3[b] * square)
+            by_code += dw * sum_code
             grad_pair[e] = by_code
         for b in range(starts):
             grad_x[i, b] += mine[b]

@@ -2,52 +2,74 @@
 
 A 3x3 torus with real taps (no replayed neighbour), random signed asymmetric codes, SHIL and reference on, four chunks.
 The macromodel and the plain equation start where the transistors start; errors are rms over the sites at each chunk's
-end. The calibration may be one that training networks of other seeds have corrected (`calibrate.closed`). Sites that
-the macromodel's own ensemble calls doubtful are named before the transistors run (`slips`).
+end. What the transistors did (`Devices`) is judged apart from running them, so that another model needs no other run.
+
+Two figures say what could be expected at best. `growth`: how many times as far apart the macromodel's own phases are at
+each chunk's end as at the start. `foreseen`: its rms error if every site were off by a drift of its own as large as the
+calibration's known error. Sites that its ensemble calls doubtful are named before the transistors run (`slips`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aishw.calibrate.closed import CYCLES, network
-from aishw.engines.base import Job, sample_times
-from aishw.engines.executor import run_all
+from aishw.engines.base import Job
 from aishw.engines.macromodel import Macromodel
 from aishw.engines.ode import OdeEngine
 from aishw.engines.spice_transistor import SpiceTransistor
 from aishw.hardware.calibration import Calibration
+from aishw.hardware.steady import SteadyState
 from aishw.hardware.target import Target
-from aishw.verify.compare import compare
+from aishw.lower.design import Design
+from aishw.units import wrap
 
 SLIP_RAD = 1.0
-DRIFT_ERROR = 1e-3  # rad per cycle, what a corrected calibration left on `ring28`
+DRIFT_ERROR = 1e-3  # rad per cycle, what a calibration with its company leaves on `ring28`
+MEMBERS, APART_RAD = 8, 1e-4
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Devices:
+    """What the transistors did. phase_rad: (S + 1, N) at the start and every chunk's end; cpu_s: what it took."""
+
+    phase_rad: Floats
+    cpu_s: float
 
 
 @dataclass(frozen=True, eq=False)
 class HeldOut:
-    """One network. macromodel, equation: (S,) rad rms at the end of every chunk. doubtful, slipped: sites that were
-    predicted to be near a separatrix, and that ended more than SLIP_RAD from the macromodel. cpu_s: of the transistors.
+    """One network. macromodel, equation, foreseen: (S,) rad rms at the end of every chunk; growth: (S,) times.
+    doubtful, slipped: sites that were predicted to be near a separatrix, and that ended more than SLIP_RAD from the
+    macromodel.
     """
 
     seed: int
-    macromodel: NDArray[np.float64]
-    equation: NDArray[np.float64]
+    macromodel: Floats
+    equation: Floats
+    growth: Floats
+    foreseen: Floats
     doubtful: tuple[int, ...]
     slipped: tuple[int, ...]
-    cpu_s: float
+
+
+def run_devices(target: Target, steady: SteadyState, seed: int, cycles: float = CYCLES) -> Devices:
+    """One network on the transistors."""
+    design, x0 = network(target, seed, cycles=cycles)
+    trace = SpiceTransistor(steady).run(design, _job(design, x0))
+    return Devices(trace.state[0], trace.cpu_s)
 
 
 def predict(
     target: Target, calibration: Calibration, seed: int, cycles: float = CYCLES, drift_error: float = DRIFT_ERROR
 ) -> tuple[int, ...]:
     """The sites that the macromodel calls doubtful before anything else has run. drift_error: rad per cycle rms, what
-    the calibration is known to leave (`calibrate.closed.Closed.after`). A step is half a cycle."""
+    the calibration is known to leave (`calibrate.company.Company.after`). A step is half a cycle."""
     from aishw.verify.slips import forecast_slips
 
     design, x0 = network(target, seed, cycles=cycles)
@@ -56,30 +78,37 @@ def predict(
     return tuple(int(site) for site in np.flatnonzero(forecast.flags))
 
 
-def run_heldout(
-    target: Target, calibration: Calibration, seed: int, cycles: float = CYCLES, drift_error: float = DRIFT_ERROR
-) -> HeldOut:
-    """One network through the macromodel, the equation of its codes and the transistors."""
-    design, x0 = network(target, seed, cycles=cycles)
-    doubtful = predict(target, calibration, seed, cycles, drift_error)
-    job = Job(x0, sample_times(design.system))
-    macromodel = Macromodel(calibration).run(design, job)
-    equation = OdeEngine("realised").run(design, job)
-    devices = SpiceTransistor(calibration.steady).run(design, job)
-    found = compare(devices, macromodel, design.system)
-    plain = compare(devices, equation, design.system)
-    apart = np.abs(macromodel.state[0, -1] - devices.state[0, -1])
-    slipped = tuple(int(site) for site in np.flatnonzero(apart > SLIP_RAD))
-    return HeldOut(seed, found.chunk_rms_rad, plain.chunk_rms_rad, doubtful, slipped, devices.cpu_s)
-
-
-def run_all_heldout(
+def judge(
     target: Target,
     calibration: Calibration,
-    seeds: Sequence[int],
-    *,
-    workers: int = 2,
-    on_result: Callable[[int, HeldOut], None] | None = None,
-) -> list[HeldOut]:
-    """`run_heldout` of every seed, `workers` side by side."""
-    return run_all([partial(run_heldout, target, calibration, seed) for seed in seeds], workers, on_result=on_result)
+    seed: int,
+    devices: Devices,
+    cycles: float = CYCLES,
+    drift_error: float = DRIFT_ERROR,
+) -> HeldOut:
+    """One network through the macromodel and the equation of its codes, beside what the transistors did."""
+    design, x0 = network(target, seed, cycles=cycles)
+    job = _job(design, x0)
+    found = Macromodel(calibration).run(design, job).state[0]
+    plain = OdeEngine("realised").run(design, job).state[0]
+    slipped = np.flatnonzero(np.abs(found[-1] - devices.phase_rad[-1]) > SLIP_RAD)
+    draw = np.random.default_rng(0)
+    near = Macromodel(calibration).run(
+        design, Job(x0 + draw.normal(0, APART_RAD, (MEMBERS, x0.shape[1])), job.samples_tau)
+    )
+    growth = np.sqrt(((near.state - found) ** 2).mean(axis=(0, 2)))
+    drifts = draw.normal(0, drift_error, (MEMBERS, x0.shape[1]))
+    off = [Macromodel(calibration, detuning=each).run(design, job).state[0] for each in drifts]
+    return HeldOut(
+        seed, _rms(devices.phase_rad, found), _rms(devices.phase_rad, plain), growth[1:] / growth[0],
+        np.median([_rms(each, found) for each in off], axis=0), predict(target, calibration, seed, cycles, drift_error),
+        tuple(slipped.tolist()),
+    )  # fmt: skip
+
+
+def _rms(one: Floats, other: Floats) -> Floats:
+    return np.asarray(np.sqrt((wrap(one - other) ** 2).mean(axis=1))[1:])
+
+
+def _job(design: Design, x0: Floats) -> Job:
+    return Job(x0, design.system.boundaries_tau)
