@@ -33,6 +33,7 @@ COMMANDS = {
     "power": "aishw.cli.power",
     "sample": "aishw.cli.sample",
     "train": "aishw.cli.train",
+    "study": "aishw.cli.study",
     "score": "aishw.cli.score",
     "extractor": "aishw.cli.extractor",
     "calibrate": "aishw.cli.calibrate",

@@ -36,6 +36,8 @@ def command(
     """
     from dataclasses import replace
 
+    import torch
+
     from aishw.ais.families import FAMILIES
     from aishw.train.planar.objectives import OBJECTIVES
     from aishw.train.planar.pages import TABLE, write_pages
@@ -48,6 +50,7 @@ def command(
     chosen = _names("--pairs", pairs, PAIRS)
     jobs = plan(_names("--families", families, FAMILIES), _names("--objectives", objectives, OBJECTIVES), quick)
     begun = open_study(out, tuning, resume)
+    torch.set_num_threads(1)  # the banks are small: on busy cores a second thread made it 30 times slower
     common.keep(out / FILE, "the same command with --resume goes on")
     try:
         with common.stages() as tell:

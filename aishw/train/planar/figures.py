@@ -34,7 +34,7 @@ def families_map(study: Study) -> bytes:
     high = 0.25 * len(pairs) + 1.3
     with drawing(0.345 * len(columns) + 1.7, high * len(objectives)) as figure:
         panels = figure.subplots(len(objectives), 1, squeeze=False)[:, 0]
-        figure.subplots_adjust(0.085, 0.75 / (high * len(objectives)), 0.99, 1 - 0.5 / (high * len(objectives)),
+        figure.subplots_adjust(0.085, 0.75 / (high * len(objectives)), 0.965, 1 - 0.5 / (high * len(objectives)),
                                hspace=1.25 / (0.25 * len(pairs)))  # fmt: skip
         for axes, objective in zip(panels, objectives):
             _map(axes, study, pairs, columns, lambda pair, column, o=objective: (o, *column, pair))

@@ -39,7 +39,7 @@ def sliced_distance(fake: Tensor, real: Tensor, projections: int, generator: tor
     import torch
 
     turn = torch.rand((), generator=generator)
-    angle = (torch.arange(projections) + turn) * (math.pi / projections)
+    angle = (torch.arange(projections, dtype=fake.dtype) + turn) * (math.pi / projections)
     across = torch.stack([angle.cos(), angle.sin()])
     seen, wanted = (fake @ across).transpose(1, 2), (real @ across).transpose(1, 2)
     order = torch.from_numpy(np.argsort(seen.detach().numpy(), axis=-1))

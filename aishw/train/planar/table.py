@@ -41,17 +41,17 @@ def table(study: Study) -> str:
             for name in FAMILIES
             for c, k in CONDITIONS
         ]
-        lines += _markdown([title, "c", "k", *(PAIRS[name].title for name in pairs)], rows)
+        lines += markdown([title, "c", "k", *(PAIRS[name].title for name in pairs)], rows)
     rows = [
         [PAIRS[pair].title, str(c), *(beside_floor(study, "swd", "kurashil", c, k, pair) for k in HIDDEN)]
         for pair in pairs
         for c in CHUNKS
     ]
-    lines += _markdown(["KuraSHIL, sliced Wasserstein", "c", *(f"k = {k}" for k in HIDDEN)], rows)
+    lines += markdown(["KuraSHIL, sliced Wasserstein", "c", *(f"k = {k}" for k in HIDDEN)], rows)
     return "\n".join(lines)
 
 
-def _markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     filled = [row for row in rows if any("/" in text for text in row)]
     if not filled:
         return []

@@ -1,0 +1,104 @@
+"""The 2-D study's figures in the README come from here.
+
+    aishw study planar -o FOLDER              an hour of one shared core; --resume goes on
+    python bench/planar.py FOLDER --write     takes its results over
+    python bench/planar.py                    prints the kept ones
+
+--write copies study.json to bench/results/planar.json and the pictures to docs/planar/, and puts the tables between the
+marks in README.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shutil
+import sys
+from pathlib import Path
+
+from aishw.ais.families import FAMILIES
+from aishw.train.planar.objectives import OBJECTIVES
+from aishw.train.planar.pairs import PAIRS
+from aishw.train.planar.study import FILE, Study, load_study, plan
+from aishw.train.planar.table import CHUNKS, HIDDEN, beside_floor, markdown, table
+
+ROOT = Path(__file__).resolve().parent.parent
+KEPT = ROOT / "bench" / "results" / "planar.json"
+PICTURES = ROOT / "docs" / "planar"
+AIMS = (("moons-8g", 4, 0, 0.0095), ("moons-8g", 4, 4, 0.0095), ("1g-moons", 4, 4, 0.0026))
+
+
+def section(study: Study) -> str:
+    """The README's tables."""
+    pairs = [name for name in PAIRS if name in study.floors]
+    heads = [PAIRS[name].title for name in pairs]
+    lines = ["W2^2 / floor. Floor: the target against itself, on the same samples.", ""]
+    rows = []
+    for pair, c, k, aim in AIMS:
+        value = study.value("swd", "kurashil", c, k, pair)
+        if value is not None:
+            verdict = "reached" if value <= aim else "**missed**"
+            found = beside_floor(study, "swd", "kurashil", c, k, pair)
+            rows.append([f"KuraSHIL, {PAIRS[pair].title}, c = {c}, k = {k}", found, f"{aim:.4f}", verdict])
+    lines += markdown(["aim", "W2^2 / floor", "at most", ""], rows)
+    rows = [
+        [name, OBJECTIVES[objective], f"{c}, {k}", *(beside_floor(study, objective, name, c, k, p) for p in pairs)]
+        for c, k in ((4, 0), (4, 4))
+        for objective in OBJECTIVES
+        for name in FAMILIES
+    ]
+    lines += markdown(["family", "objective", "c, k", *heads], rows)
+    rows = [
+        [PAIRS[pair].title, str(c), *(beside_floor(study, "swd", "kurashil", c, k, pair) for k in HIDDEN)]
+        for pair in pairs
+        for c in CHUNKS
+    ]
+    lines += markdown(["KuraSHIL, sliced Wasserstein", "c", *(f"k = {k}" for k in HIDDEN)], rows)
+    return "\n".join([*lines, unfinished(study)])
+
+
+def unfinished(study: Study) -> str:
+    """Which of the planned cells are not there."""
+    done = {cell.key for cell in study.cells}
+    jobs = plan(tuple(FAMILIES), tuple(OBJECTIVES))
+    missing = [job for job in jobs for pair in PAIRS if (job.objective, *_shape(job), pair) not in done]
+    total, cpu_s = len(jobs) * len(PAIRS), sum(cell.cpu_s for cell in study.cells)
+    text = f"{total - len(missing)} of {total} cells, {cpu_s / 60:.0f} CPU minutes."
+    names = list(dict.fromkeys(f"{job.shape.family} {job.objective} c={job.shape.segments} k={job.shape.hidden}"
+                               for job in missing))  # fmt: skip
+    return text if not names else f"{text} Not trained: {', '.join(names)}."
+
+
+def _shape(job) -> tuple[str, int, int]:
+    return job.shape.family, job.shape.segments, job.shape.hidden
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", nargs="?", type=Path)
+    parser.add_argument("--write", action="store_true")
+    options = parser.parse_args()
+    file = options.folder / FILE if options.folder else KEPT
+    study = load_study(file)
+    print(table(study))
+    print(section(study))
+    if not options.write:
+        return
+    if not options.folder:
+        sys.exit("--write takes a study's folder")
+    from aishw.train.planar.pages import write_pages
+
+    write_pages(options.folder, study)
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(file, KEPT)
+    for picture in options.folder.glob("*.png"):
+        shutil.copyfile(picture, PICTURES / picture.name)
+    readme, mark = ROOT / "README.md", "<!-- planar -->"
+    text = readme.read_text()
+    if text.count(mark) == 2:
+        marked = f"{mark}\n{section(study)}\n{mark}"
+        readme.write_text(re.sub(f"{mark}.*{mark}", lambda _: marked, text, flags=re.DOTALL))
+
+
+if __name__ == "__main__":
+    main()
