@@ -18,6 +18,7 @@ import argparse
 import json
 import re
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,7 @@ from aishw.library import find
 from aishw.lower.lower import lower
 from aishw.units import wrap
 from aishw.verify.heldout import SLIP_RAD, Devices, judge, run_devices
-from aishw.verify.slips import DRIFT_ERROR, forecast_slips
+from aishw.verify.slips import forecast_slips
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "bench" / "results"
@@ -83,13 +84,13 @@ def devices_of(target: Target, steady: SteadyState, seeds: list[int], workers: i
     if kept.get("circuit") != steady.circuit:
         kept = {"circuit": steady.circuit, "networks": {}}
 
-    def keep(k: int, found: Devices) -> None:
+    def on_result(k: int, found: Devices) -> None:
         kept["networks"][str(todo[k])] = {"phase_rad": found.phase_rad.tolist(), "cpu_s": found.cpu_s}
         path.write_text(json.dumps(kept))
         print(f"seed {todo[k]}: {found.cpu_s:.0f} CPU s", flush=True)
 
     todo = [seed for seed in seeds if str(seed) not in kept["networks"]]
-    run_all([partial(run_devices, target, steady, seed) for seed in todo], workers, on_result=keep)
+    run_all([partial(run_devices, target, steady, seed) for seed in todo], workers, on_result=on_result)
     found = {seed: kept["networks"][str(seed)] for seed in seeds}
     return {seed: Devices(np.array(each["phase_rad"]), each["cpu_s"]) for seed, each in found.items()}
 
@@ -102,8 +103,8 @@ def heldout_row(target: Target, calibration: Calibration, drift_error: float, se
 
 
 def window_rows(
-    target: Target, calibration: Calibration, drift_error: float, count: int, workers: int, kept: dict[str, Row]
-) -> list[Row]:
+    target: Target, calibration: Calibration, count: int, workers: int, kept: dict[str, Row], save: Callable[[], None]
+) -> None:
     """Windows of the digits, image by image: window k sees start state k."""
     system = load(find("models", CHECKPOINT))
     target, calibration = calibrated(target, calibration, target.fan_in, 4)
@@ -119,7 +120,7 @@ def window_rows(
         if name in kept:
             return kept[name]
         sites = window.sites(system.topology.height, system.topology.width)
-        doubtful = forecast_slips(design, calibration, job.x0[k], [sites], drift_error=drift_error).flags[sites]
+        doubtful = forecast_slips(design, calibration, job.x0[k], [sites]).flags[sites]
         seen = SpiceTransistor(calibration.steady, [window], outside).run(design, job, images=[k])
         row = {
             "window": name, "image": k, "doubtful": sites[doubtful].tolist(), "cpu_s": seen.cpu_s,
@@ -128,9 +129,15 @@ def window_rows(
         print(row, flush=True)
         return row
 
-    return run_all(
-        [partial(one, k) for k in range(count)], workers, on_result=lambda k, row: kept.update({row["window"]: row})
-    )
+    def on_result(_: int, row: Row) -> None:
+        kept[row["window"]] = row
+        save()
+
+    run_all([partial(one, k) for k in range(count)], workers, on_result=on_result)
+
+
+def keep(path: Path, results: Row) -> None:
+    path.write_text(json.dumps(results, indent=1))
 
 
 def errors(seen: Trace, outside: Trace, plain: Trace, k: int, sites: np.ndarray) -> Row:
@@ -245,14 +252,12 @@ def main() -> None:
             four, after = closed.applied(four), closed.after
         for seed, devices in devices_of(target, four.steady, todo, args.workers).items():
             results["heldout"][str(seed)] = heldout_row(target, four, after, seed, devices)
-        path.write_text(json.dumps(results, indent=1))
+        keep(path, results)
     if args.windows and full is not None:
-        try:
-            company = company_of(target, target.fan_in, full)
-            error = company.after if company else DRIFT_ERROR
-            window_rows(target, full, error, args.windows, args.workers, results["windows"])
-        finally:
-            path.write_text(json.dumps(results, indent=1))
+        window_rows(
+            target, full, args.windows, args.workers, results["windows"],
+            lambda: keep(path, results),
+        )  # fmt: skip
     text = tables(args.target, results)
     print(text)
     if args.write:

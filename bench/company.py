@@ -3,9 +3,10 @@
     python bench/company.py [--target ring28] [--fan-in 4|24] [--workers 2] [--keep FOLDER]
 
 At fan-in 4: one PE of a random design with slipping neighbours, and 3x3 arrays of PEs (seeds that no test has). At 24:
-one PE with the codes of the shipped digits, shuffled over edges and sites, its neighbours slipping or going as the
-tables alone foretell. Writes calibration/TARGET_company.json or TARGET_fan4_company.json, which `calibration_of`
-applies from then on. --keep: a folder for the crossings of finished runs, so that a killed measurement goes on.
+one PE with the codes of the shipped digits, shuffled over edges and sites, its neighbours slipping, gathered near two
+phases, or going as the tables alone foretell. Writes calibration/TARGET_company.json or TARGET_fan4_company.json,
+which `calibration_of` applies from then on. --keep: a folder for the crossings of finished runs, so that a killed
+measurement goes on.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from aishw.ais.system import System, draw_start
 from aishw.calibrate import company
 from aishw.calibrate.closed import FAN_IN, network
 from aishw.calibrate.company_fit import fit_company
-from aishw.calibrate.courses import Run, adrift, along, array, courses_of, crossings_of, slipping
+from aishw.calibrate.courses import Run, adrift, along, array, courses_of, crossings_of, gathered, slipping
 from aishw.calibrate.scale import calibrated
 from aishw.calibrate.shipped import company_path, shipped_path, tables_of
 from aishw.engines.executor import run_all
@@ -40,7 +41,7 @@ from aishw.library import find
 from aishw.lower.lower import lower
 
 CYCLES = 60.0
-ADRIFT, SLIPPING, ALONG = range(14), range(16), range(24)
+ADRIFT, SLIPPING, GATHERED, ALONG = range(14), range(16), range(14), range(24)
 ARRAYS = range(1001, 1009)
 
 
@@ -62,6 +63,7 @@ def trained(target: Target, calibration: Calibration) -> dict[str, Run]:
     designs = [lower(shuffled(system, seed), target, calibration=calibration) for seed in (9000, 9001)]
     starts, draw = draw_start(system, 64, seed=77), np.random.default_rng(5)
     runs = {f"slipping{k}": slipping(designs[1], 7000 + k) for k in SLIPPING}
+    runs |= {f"gathered{k}": gathered(designs[1], 6000 + k) for k in GATHERED}
     places = draw.permutation(system.sites)
     return runs | {f"along{k}": along(designs[0], calibration, starts[k], int(places[k])) for k in ALONG}
 

@@ -63,7 +63,7 @@ class Company:
             calibration, self.values.get("drift", 0.0), 1 + number("coupling"), 1 + number("shil"),
             self.values.get("shil_load", 0.0),
         )  # fmt: skip
-        together = Together(products, conjugates, closed)
+        together = Together(products, conjugates, closed, self.after)
         tables = {kind: t if kind == "shil" else _squared(t, together) for kind, t in made.tables.items()}
         return replace(made, tables=tables, together=together)
 
@@ -91,7 +91,8 @@ def _squared(table: Table, together: Together) -> Table:
     """What is even in the code is of second order, and a single coupler's that of all of them: in place of what a fast
     slip has shown of it (`ring28`: offset 5 times, second harmonic 0.6 times as large)."""
     zero, top = int(np.flatnonzero(table.codes == 0)[0]), float(table.codes[-1])
-    offset, harmonics = ((z - z[:, ::-1]) / 2 + z[:, [zero]] for z in (table.offset, table.harmonics))
+    offset = (table.offset - table.offset[:, ::-1]) / 2 + table.offset[:, [zero]]
+    harmonics = (table.harmonics - table.harmonics[:, ::-1]) / 2 + table.harmonics[:, [zero]]
     weight = np.outer(table.rate, table.codes / top).ravel()
     own = alone(together, weight, 0 * weight).reshape(*table.offset.shape, -1)
     return replace(table, offset=offset + own[..., 0].real, harmonics=harmonics + own[..., 1 : 1 + harmonics.shape[2]])

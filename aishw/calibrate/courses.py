@@ -27,7 +27,7 @@ from aishw.units import TWO_PI
 FINE = 4  # points a cycle
 SETTLED = 2  # cycles of every chunk that are left out: codes have changed
 FASTER_RATE, RATE, HELD_RATE = 0.1, 0.08, 0.02  # rad per cycle rms, how fast neighbours slip
-HELD_RAD = 0.5
+HELD_RAD, GATHERED_RAD = 0.5, 0.35
 
 Floats = NDArray[np.float64]
 
@@ -81,6 +81,21 @@ def slipping(design: Design, seed: int) -> Run:
     slow, fast = draw.normal(0, HELD_RATE, sites), draw.normal(0, RATE, sites)
     times = sample_times(design.system)
     return Run(design, np.array([site]), times, start + np.outer(_cycles(design, times), np.where(held, slow, fast)))
+
+
+def gathered(design: Design, seed: int) -> Run:
+    """The same with all neighbours near two opposite phases, three of four by the sign of what they drive: drives as
+    strong, and twice the phases as much alike, as in a trained array that has decided."""
+    draw, sites = np.random.default_rng(seed), design.system.sites
+    driven, driving = design.system.topology.edges
+    site = int(draw.integers(sites))
+    here = driven == site
+    sign = np.bincount(driving[here], design.codes["coupling"][:, here].sum(axis=0), minlength=sites) < 0
+    side = np.where(draw.random(sites) < 0.75, sign, draw.random(sites) < 0.5)
+    start = draw.uniform(-np.pi, np.pi) + np.pi * side + draw.normal(0, GATHERED_RAD, sites)
+    times = sample_times(design.system)
+    rate = np.outer(_cycles(design, times), draw.normal(0, HELD_RATE, sites))
+    return Run(design, np.array([site]), times, start + rate)
 
 
 def along(design: Design, calibration: Calibration, start_rad: Floats, site: int) -> Run:

@@ -39,12 +39,14 @@ class Together:
     table ends at the fifth harmonic. closed: (5,) complex, all 0 where every neighbour is an ideal source: pull and
     pull_shil (cycles), skew (per code), and, real, load (rad per cycle and code squared) and delay (rad per code).
 
-    Raises CardError for other shapes and for numbers that are not finite.
+    drift_error: rad per cycle rms, what a macromodel with these numbers was off by in runs that it had not seen (0: not
+    known). Raises CardError for other shapes and for numbers that are not finite.
     """
 
     products: NDArray[np.complex128] = field(default_factory=_none)
     conjugates: NDArray[np.complex128] = field(default_factory=_none)
     closed: NDArray[np.complex128] = field(default_factory=_closed)
+    drift_error: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("products", "conjugates"):

@@ -28,7 +28,7 @@ from aishw.lower.design import Design
 from aishw.units import wrap
 
 SLIP_RAD = 1.0
-DRIFT_ERROR = 1e-3  # rad per cycle, what a calibration with its company leaves on `ring28`
+DRIFT_ERROR = 1e-3  # rad per cycle, about what a calibration with its company leaves on `ring28`
 MEMBERS, APART_RAD = 8, 1e-4
 
 Floats = NDArray[np.float64]

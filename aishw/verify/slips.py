@@ -17,7 +17,7 @@ from aishw.errors import CompareError
 from aishw.hardware.calibration import Calibration
 from aishw.lower.design import Design
 
-# 0.05 rad after 160 cycles: the upper end of what first windows of that length were off by (0.015 to 0.05 rad rms).
+# Where a calibration does not know its own: 0.05 rad after 160 cycles, the upper end of what first windows were off by.
 DRIFT_ERROR = 3e-4
 START_ERROR_RAD = 1e-3
 LIMIT_RAD = 0.5
@@ -49,7 +49,7 @@ def forecast_slips(
     windows: Sequence[NDArray[np.int64]] | None = None,
     *,
     members: int = 16,
-    drift_error: float = DRIFT_ERROR,
+    drift_error: float | None = None,
     start_error_rad: float = START_ERROR_RAD,
     limit_rad: float = LIMIT_RAD,
     step_tau: float | None = None,
@@ -59,6 +59,7 @@ def forecast_slips(
 
     windows: groups of sites; in each only its own sites are uncertain, and all others replay the unperturbed run, as
     they do around a window of transistors. None: the whole array runs on its own. Members differ by `seed` only.
+    drift_error: rad per cycle rms of every site; None for what the calibration itself is known to leave.
     Raises CompareError for fewer than 2 members, errors that are negative or both 0, and windows that share a site.
     """
     import torch
@@ -67,6 +68,8 @@ def forecast_slips(
     from aishw.engines.macromodel_drift import segment_circuit
     from aishw.engines.macromodel_rollout import carriers, detuned_drift
 
+    known = calibration.together.drift_error if calibration.together else 0.0
+    drift_error = (known or DRIFT_ERROR) if drift_error is None else drift_error
     start = np.atleast_2d(np.asarray(x0, dtype=np.float64))
     groups = [np.arange(design.system.sites)] if windows is None else [np.asarray(each) for each in windows]
     _check(design, start, groups, members, drift_error, start_error_rad)
