@@ -78,7 +78,7 @@ class Sweep:
 
 
 def sweep(
-    target: Target, steady: SteadyState, parts: Parts, *, quick: bool = False, seeds: tuple[int, ...] = (0, 1),
+    target: Target, steady: SteadyState, parts: Parts, *, quick: bool = False, seeds: tuple[int, ...] = (0,),
     workers: int = 1, tell: Callable[[float], None] | None = None, say: Callable[[str], None] = lambda line: None,
 ) -> Sweep:  # fmt: skip
     """Runs what `parts` does not hold yet. seeds: of closed arrays. tell: the fraction done; say: a line a run."""
