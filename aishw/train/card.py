@@ -138,7 +138,7 @@ def _scores(scored: Mapping[str, Any]) -> str:
     )
     if circuit and circuit["calibrated"]:
         text += (
-            f"\n\nThe circuit is {circuit['target']} by its shipped calibration, {circuit['bits']} bit, "
+            f"\n\nThe circuit is {circuit['target']} as its calibration has it, {circuit['bits']} bit, "
             f"{circuit['cycles']:.0f} cycles an image; its reference is shifted by {circuit['reference_shift']:+.5f} "
             "rad per cycle. Untouched means without that shift."
         )
