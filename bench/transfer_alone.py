@@ -17,6 +17,7 @@ from aishw import library
 from aishw.ais import checkpoint
 from aishw.hardware.calibration import Calibration
 from aishw.lower.lower import lower
+from aishw.lower.together import together_of
 from aishw.train import circuit_alone as alone
 from aishw.train.chip import Spread, draw_chip
 from aishw.train.circuit import sampled
@@ -68,6 +69,10 @@ def shil(bare: Calibration, circuit: Circuit) -> Calibration:
     return alone.measured_shil(bare, circuit.calibration)
 
 
+def together(bare: Calibration, circuit: Circuit) -> Calibration:
+    return replace(bare, together=together_of(circuit.calibration))
+
+
 def everything(_: Calibration, circuit: Circuit) -> Calibration:
     return circuit.calibration
 
@@ -76,10 +81,11 @@ def _measured() -> dict[str, Case]:
     texts: dict[str, tuple[str, Change]] = {
         "angle": ("couplers' strength and angle", partial(couplers, (1,), False)),
         "offset": ("couplers' offsets", partial(couplers, (), True)),
-        "second": ("second harmonic, with what injections do together", partial(couplers, (2,), False)),
+        "second": ("second harmonic", partial(couplers, (2,), False)),
         "constant": ("the part of it that no code moves", partial(constant, None)),
         "third": ("harmonics 3 to 5", partial(couplers, (3, 4, 5), False)),
         "shil": ("the SHIL unit", shil),
+        "together": ("what injections do together", together),
         "all": ("all of it", everything),
     }
     return {f"{name} measured": Case("as measured", text, change) for name, (text, change) in texts.items()}
