@@ -68,17 +68,22 @@ def hidden_map(study: Study) -> bytes:
 
 
 def samples(folder: Path, study: Study, count: int = 400, paths: int = 24) -> bytes:
-    """Targets, generated samples and some trajectories: a row for each pair, a column for each of `SAMPLED`."""
+    """Targets, generated samples and some trajectories: a row for each pair, a column for each of `SAMPLED` that has
+    a cell (the first, if none has)."""
     import torch
 
     pairs, done = _pairs(study), {cell.key: cell for cell in study.cells}
-    with drawing(2.0 * len(SAMPLED) + 0.4, 2.0 * len(pairs) + 0.45) as figure:
-        panels = figure.subplots(len(pairs), len(SAMPLED), squeeze=False)
-        figure.subplots_adjust(0.035, 0.01, 0.99, 1 - 0.55 / (2.0 * len(pairs) + 0.45), wspace=0.04, hspace=0.14)
+    columns = [each for each in SAMPLED if any(key[:4] == each for key in done)] or list(SAMPLED[:1])
+    wide, high = 2.0 * len(columns) + 0.4, 2.0 * len(pairs) + 0.8
+    with drawing(wide, high) as figure:
+        panels = figure.subplots(len(pairs), len(columns), squeeze=False)
+        figure.subplots_adjust(0.3 / wide, 0.3 / high, 1 - 0.05 / wide, 1 - 0.5 / high, wspace=0.04, hspace=0.06)
+        figure.text(0.3 / wide, 0.1 / high, "grey: target; blue: generated, orange: their paths; W2^2 / floor in 1e-3",
+                    color=MUTED, fontsize=8)  # fmt: skip
         for row, pair in enumerate(pairs):
             generator = torch.Generator().manual_seed(7)
             x0, x1 = PAIRS[pair].draw(count, generator)
-            for axes, (objective, family, c, k) in zip(panels[row], SAMPLED):
+            for axes, (objective, family, c, k) in zip(panels[row], columns):
                 _frame(axes)
                 if row == 0:
                     axes.set_title(f"{family}, {OBJECTIVES[objective]}\nc = {c}, k = {k}", loc="center")

@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -136,7 +137,7 @@ def load_study(file: Path) -> Study:
         content = json.loads(file.read_text())
         if content["format"] != FORMAT or content["version"] != VERSION:
             raise TrainError(f"{file} is no planar study of version {VERSION}; choose another folder")
-        held = {name: tuple(v) if isinstance(v, list) else v for name, v in content["tuning"].items()}
+        held: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in content["tuning"].items()}
         cells = tuple(Cell(**{**cell, "by_seed": tuple(cell["by_seed"])}) for cell in content["cells"])
         floors = {name: (float(mean), tuple(by_seed)) for name, (mean, by_seed) in content["floors"].items()}
         return Study(Tuning(**held), cells, floors)
@@ -158,15 +159,16 @@ def run_study(
         shape = job.shape
         left = [p for p in pairs if (job.objective, shape.family, shape.segments, shape.hidden, p) not in done]
         if left:
-            begun, total = done_of[job.stage], of_stage[job.stage]
-            found = train_cells(
-                shape, job.objective, left, study.tuning,
-                lambda part, stage=job.stage, begun=begun, total=total: progress(stage, (begun + part) / total),
-            )  # fmt: skip
+            tell = partial(_tell, progress, job.stage, done_of[job.stage], of_stage[job.stage])
+            found = train_cells(shape, job.objective, left, study.tuning, tell)
             study = _written(folder, study, job, found, command)
         done_of[job.stage] += 1
         progress(job.stage, done_of[job.stage] / of_stage[job.stage])
     return study
+
+
+def _tell(progress: Callable[[str, float], None], stage: str, begun: int, total: int, part: float) -> None:
+    progress(stage, (begun + part) / total)
 
 
 def _written(folder: Path, study: Study, job: Job, found: dict[str, Found], command: str) -> Study:
