@@ -41,7 +41,7 @@ from aishw.library import find
 from aishw.lower.lower import lower
 
 CYCLES = 60.0
-ADRIFT, SLIPPING, GATHERED, ALONG = range(14), range(16), range(14), range(24)
+ADRIFT, SLIPPING, GATHERED, ALONG = range(14), range(16), range(11), range(24)
 ARRAYS = range(1001, 1009)
 
 
