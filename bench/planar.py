@@ -54,23 +54,28 @@ def section(study: Study) -> str:
         for c in CHUNKS
     ]
     lines += markdown(["KuraSHIL, sliced Wasserstein", "c", *(f"k = {k}" for k in HIDDEN)], rows)
-    return "\n".join([*lines, unfinished(study)])
+    return "\n".join([*lines, extent(study)])
 
 
-def unfinished(study: Study) -> str:
-    """Which of the planned cells are not there."""
+def extent(study: Study) -> str:
+    """How many of the planned cells there are, and which: those that are missing, or those that are there if few."""
     done = {cell.key for cell in study.cells}
-    jobs = plan(tuple(FAMILIES), tuple(OBJECTIVES))
-    missing = [job for job in jobs for pair in PAIRS if (job.objective, *_shape(job), pair) not in done]
-    total, cpu_s = len(jobs) * len(PAIRS), sum(cell.cpu_s for cell in study.cells)
-    text = f"{total - len(missing)} of {total} cells, {cpu_s / 60:.0f} CPU minutes."
-    names = list(dict.fromkeys(f"{job.shape.family} {job.objective} c={job.shape.segments} k={job.shape.hidden}"
-                               for job in missing))  # fmt: skip
-    return text if not names else f"{text} Not trained: {', '.join(names)}."
-
-
-def _shape(job) -> tuple[str, int, int]:
-    return job.shape.family, job.shape.segments, job.shape.hidden
+    planned = [
+        (job.objective, job.shape.family, job.shape.segments, job.shape.hidden, pair)
+        for job in plan(tuple(FAMILIES), tuple(OBJECTIVES))
+        for pair in PAIRS
+    ]
+    there = [key for key in planned if key in done]
+    text = f"{len(there)} of {len(planned)} cells, {sum(cell.cpu_s for cell in study.cells) / 60:.1f} CPU minutes."
+    missing = [key for key in planned if key not in done]
+    if not missing:
+        return text
+    few = len(there) < len(missing)
+    groups: dict[str, list[str]] = {}
+    for objective, family, c, k, _ in there if few else missing:
+        groups.setdefault(f"{family} by {OBJECTIVES[objective]}", []).append(f"({c}, {k})")
+    listed = "; ".join(f"{name} {' '.join(dict.fromkeys(conditions))}" for name, conditions in groups.items())
+    return f"{text} {'Trained' if few else 'Not trained'}, (c, k): {listed}. `aishw study planar --resume` goes on."
 
 
 def main() -> None:
