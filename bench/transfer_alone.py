@@ -147,13 +147,13 @@ def sensitivity_table(cells: dict[str, float]) -> str:
     lines = ["| alone | FD as is | with the reference's shift |", "| --- | --- | --- |"]
     groups: dict[str, list[str]] = {}
     for name, case in CASES.items():
-        if name in cells:
+        if name in cells or f"{name}, shifted" in cells:
             groups.setdefault(case.group, []).append(name)
     for group, names in groups.items():
         apart = [[name] for name in names] if group == "as measured" else [names]
-        for together in apart:
-            what = " / ".join(CASES[name].text for name in together)
-            plain = " / ".join(f"{cells[name]:.3g}" for name in together)
-            shifted = " / ".join(f"{cells[key]:.3g}" for name in together if (key := f"{name}, shifted") in cells)
+        for row in apart:
+            what = " / ".join(CASES[name].text for name in row)
+            plain = " / ".join(f"{cells[name]:.3g}" for name in row if name in cells)
+            shifted = " / ".join(f"{cells[key]:.3g}" for name in row if (key := f"{name}, shifted") in cells)
             lines.append(f"| {group}: {what} | {plain} | {shifted} |")
     return "\n".join(lines)
