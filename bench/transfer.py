@@ -91,7 +91,8 @@ def transfer_rows(chips: int) -> dict[str, Row]:
         "one chip": one,
         "trims": replace(one, text="256 static trims learned on that chip", tuned="trims"),
         "trims dac": replace(one, text="those trims on the trim DAC's steps", tuned="trims on the DAC"),
-        "weights": replace(one, text="weights tuned on that chip: 50 steps at full rate with a new critic, too coarse", tuned="weights"),
+        # 50 steps at full rate with a new critic are too coarse: it makes them worse.
+        "weights": replace(one, text="weights tuned on that chip, too coarsely", tuned="weights"),
     }
 
 

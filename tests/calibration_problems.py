@@ -107,6 +107,8 @@ def everything(target: Target) -> Calibration:
         ),
         power=PowerFinding(CODES, 6e-5, 1.7e-5, np.full(15, 4e-7), np.abs(CODES) * 1e-7, 5e-7, 1e-15, 1e-9),
         solver=SolverFinding("gear T/500 reltol=1e-06 trtol=7", 40.0, -1.1e-3, 4e-3, 1e-2),
-        together=Together(np.diag([0.1 - 0.2j, 0, 0]), np.diag([0.02, 0, 0.1]) + 0j, np.array([0.1j, 0, 0, 1e-6, 1e-4])),
+        together=Together(
+            np.diag([0.1 - 0.2j, 0, 0]), np.diag([0.02, 0, 0.1]) + 0j, np.array([0.1j, 0, 0, 1e-6, 1e-4])
+        ),
     )  # fmt: skip
     return replace(whole, checks=checks_of(whole))
