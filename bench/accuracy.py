@@ -16,7 +16,6 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import argparse
 import json
-import re
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -24,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from marks import write_between
 
 from aishw.ais.checkpoint import load
 from aishw.ais.system import draw_start
@@ -261,12 +261,7 @@ def main() -> None:
     text = tables(args.target, results)
     print(text)
     if args.write:
-        readme = ROOT / "README.md"
-        mark = f"<!-- accuracy {args.target} -->"
-        old = readme.read_text()
-        if old.count(mark) != 2:
-            sys.exit(f"README.md lacks the two marks {mark}")
-        readme.write_text(re.sub(f"{mark}.*{mark}", lambda _: f"{mark}\n{text}\n{mark}", old, flags=re.DOTALL))
+        write_between(f"<!-- accuracy {args.target} -->", text)
 
 
 if __name__ == "__main__":

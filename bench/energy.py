@@ -6,11 +6,12 @@ lines, and the pictures go into docs/energy/. Nothing is simulated: `aishw power
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
+
+from marks import write_between
 
 from aishw.energy.answer import Sizes, of_sizes
 from aishw.energy.figures import write_figures
@@ -100,11 +101,7 @@ def main() -> None:
         return
     for path in write_figures(TOP / "docs" / "energy", answer, overwrite=True):
         print(path.relative_to(TOP))
-    readme = TOP / "README.md"
-    old = readme.read_text()
-    if old.count(MARK) == 2:
-        readme.write_text(re.sub(f"{MARK}.*{MARK}", lambda _: f"{MARK}\n{text}\n{MARK}", old, flags=re.DOTALL))
-        print("README.md")
+    write_between(MARK, text)
 
 
 if __name__ == "__main__":

@@ -3,9 +3,9 @@
     python bench/macromodel.py [--batch 64] [--side 56] [--steps 80] [--repeats 5] [--double]
 
 Prints CPU seconds (the median of the repeats, the contenders taken in turns) and their ratio, for weights of random
-size lowered to the target `ring28` and its shipped calibration. Measured on a busy, shared EPYC core: 0.36 s and 1.23 s
-for forward and backward, ratio 3.4 and, in another run, 3.6; forward alone 5 to 6 (2.8 to 3.3 when injections together
-were one product of first harmonics, 2.0 without it). Exits 1 when both together cost more than 3 times the plain
+size lowered to the target `ring28` and its shipped calibration. Measured on an idle EPYC core: 1.45 s against 0.31 s
+for forward and backward, ratio 4.6, forward alone 6.2 (2.9 when injections together were one product of first
+harmonics, 2.0 without it). Exits 1 when both together cost more than 3 times the plain
 KuraSHIL rollout.
 """
 

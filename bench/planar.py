@@ -11,10 +11,11 @@ marks in README.md.
 from __future__ import annotations
 
 import argparse
-import re
 import shutil
 import sys
 from pathlib import Path
+
+from marks import write_between
 
 from aishw.ais.families import FAMILIES
 from aishw.train.planar.objectives import OBJECTIVES
@@ -98,11 +99,7 @@ def main() -> None:
     shutil.copyfile(file, KEPT)
     for picture in options.folder.glob("*.png"):
         shutil.copyfile(picture, PICTURES / picture.name)
-    readme, mark = ROOT / "README.md", "<!-- planar -->"
-    text = readme.read_text()
-    if text.count(mark) == 2:
-        marked = f"{mark}\n{section(study)}\n{mark}"
-        readme.write_text(re.sub(f"{mark}.*{mark}", lambda _: marked, text, flags=re.DOTALL))
+    write_between("<!-- planar -->", section(study))
 
 
 if __name__ == "__main__":

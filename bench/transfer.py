@@ -19,8 +19,6 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import argparse
 import json
-import re
-import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -29,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from marks import write_between
 from numpy.typing import NDArray
 from transfer_alone import SENSITIVITY, alone_image, sensitivity_table
 
@@ -254,12 +253,7 @@ def main() -> None:
     text = transfer_table(results, rows) + "\n\n" + sensitivity_table(results["alone"])
     print(text)
     if args.write:
-        readme = ROOT / "README.md"
-        mark = "<!-- transfer digits16 -->"
-        old = readme.read_text()
-        if old.count(mark) != 2:
-            sys.exit(f"README.md lacks the two marks {mark}")
-        readme.write_text(re.sub(f"{mark}.*{mark}", lambda _: f"{mark}\n{text}\n{mark}", old, flags=re.DOTALL))
+        write_between("<!-- transfer digits16 -->", text)
 
 
 if __name__ == "__main__":

@@ -15,13 +15,15 @@ from aishw.train.settings import Settings
 def read_recipe(path: str | Path, changes: Mapping[str, Any] | None = None) -> Settings:
     """The Settings of a TOML file, with `changes` over it.
 
-    Raises TrainError for a file that is missing or no TOML, and for unknown or mistyped fields.
+    Raises TrainError for a file that is missing, empty or no TOML, and for unknown or mistyped fields.
     """
     try:
         recipe = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:  # UnicodeDecodeError and TOMLDecodeError are ValueErrors
         reason = error.strerror if isinstance(error, OSError) else str(error).splitlines()[0]
         raise TrainError(f"recipe {path} cannot be read: {reason}") from None
+    if not recipe:
+        raise TrainError(f"recipe {path} is empty; examples/recipes/ has some to begin with")
     given = typed(recipe, str(path))
     return Settings(**{**given, **typed(changes or {}, "the command line")})
 

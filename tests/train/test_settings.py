@@ -87,6 +87,12 @@ def test_a_recipe_that_is_missing_or_no_text(tmp_path):
         read_recipe(path)
 
 
+def test_an_empty_recipe_trains_nothing(tmp_path):
+    (tmp_path / "empty.toml").write_text("# nothing\n")
+    with pytest.raises(TrainError, match="empty.toml is empty"):
+        read_recipe(tmp_path / "empty.toml")
+
+
 def test_phases_are_read_by_their_sine_and_other_states_as_they_are():
     assert [Settings(family=name).readout for name in ("kurashil", "kuramoto", "polynet")] == ["sin", "sin", "identity"]
     assert Settings(family="polynet", readout="cos").readout == "cos"
