@@ -89,7 +89,7 @@ def test_a_recipe_that_is_missing_or_no_text(tmp_path):
 
 def test_an_empty_recipe_trains_nothing(tmp_path):
     (tmp_path / "empty.toml").write_text("# nothing\n")
-    with pytest.raises(TrainError, match="empty.toml is empty"):
+    with pytest.raises(TrainError, match=r"empty\.toml is empty"):
         read_recipe(tmp_path / "empty.toml")
 
 
