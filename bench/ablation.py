@@ -1,8 +1,11 @@
 """Does the paper's order of ablations hold in small? Trains what is missing, scores all, writes a table.
 
     python bench/ablation.py [--only NAME ..] [--json bench/results/ablation.json]
+    python bench/ablation.py --write
 
 Recipes: examples/recipes/ablation/; checkpoints: models/ablation/. An interrupted training goes on where it was.
+`--write` trains and scores nothing: it puts the stored table between the marks in README.md, the checkpoints' card into
+models/ablation/README.md, and 16 samples of every row into docs/training/ablation.png.
 Every row is judged alike: the continuous-time solution (RK4), 4,000 images from each of three start seeds, the Frechet
 distance on the extractor for 8x8 digits. One training seed each, so small differences are chance.
 """
@@ -20,11 +23,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from marks import write_between
 
 from aishw.ais import checkpoint
 from aishw.train import read_recipe, sample_images, score, train
 from aishw.train.datasets import load_dataset
 from aishw.train.metrics import yardstick
+from aishw.verify.images import write_grid
 
 ROWS = {
     "ablation_c4": "KuraSHIL, 4 chunks, asymmetric, hidden sites",
@@ -41,6 +46,22 @@ ROWS = {
     "ablation_2bit": "2 bit",
     "ablation_mlp": "MLP of 3 layers (no circuit)",
 }
+# What the paper finds (arXiv 2606.27294, section 5): a row, how it compares, with which row.
+CLAIMS = (
+    ("ablation_c4", "better", "ablation_c2"),
+    ("ablation_c2", "better", "ablation_c1"),
+    ("ablation_c4", "better", "ablation_symmetric"),
+    ("ablation_c4", "better", "ablation_visible"),
+    ("ablation_c4", "equal", "ablation_4bit"),
+    ("ablation_4bit", "better", "ablation_3bit"),
+    ("ablation_3bit", "better", "ablation_2bit"),
+    ("ablation_c4", "better", "ablation_kuramoto"),
+    ("ablation_c4", "better", "ablation_polynet"),
+    ("ablation_c4", "better", "ablation_tanhnet"),
+    ("ablation_c4", "better", "ablation_selunet"),
+)
+HOW = {"better": "better than", "equal": "about equal to"}
+EQUAL = 0.1  # "about equal": this close, relative
 SEEDS = (1000, 1001, 1002)
 IMAGES = 4000
 TOP = Path(__file__).resolve().parent.parent
@@ -70,12 +91,75 @@ def row(path: Path, rod: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def holds(rows: dict[str, Any], first: str, how: str, second: str) -> bool:
+    """Does the paper's finding hold here?"""
+    ours, theirs = rows[first]["distance"], rows[second]["distance"]
+    return bool(ours < theirs) if how == "better" else abs(ours - theirs) <= EQUAL * theirs
+
+
+def table(found: dict[str, Any]) -> str:
+    """Markdown: a line per row, then the paper's order."""
+    rows, starts = found["rows"], len(found["start_seeds"])
+    lines = [
+        f"FD on the features of `{found['extractor']}`, n = {found['images']:,} from each of {starts} start seeds, "
+        f"continuous time; floor {found['floor']:.3g}, noise {found['noise']:.3g}; {found['training_seeds']} training "
+        "seed a row.",
+        "",
+        "| row | FD (lowest to highest) | parameters | steps, rate | CPU s |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for row in rows.values():
+        spread = f"{row['distance']:.2f} ({row['lowest']:.2f} to {row['highest']:.2f})"
+        made = f"{row['steps']:,}, {row['rate']:g}"
+        lines.append(f"| {row['says']} | {spread} | {row['parameters']:,} | {made} | {row['cpu_s']:.0f} |")
+    lines += ["", "| the paper's order | here | |", "| --- | --- | --- |"]
+    for first, how, second in CLAIMS:
+        if first in rows and second in rows:
+            says = f"{rows[first]['says']}: {HOW[how]} {rows[second]['says']}"
+            here = f"{rows[first]['distance']:.2f}, {rows[second]['distance']:.2f}"
+            lines.append(f"| {says} | {here} | {'holds' if holds(rows, first, how, second) else '**does not hold**'} |")
+    return "\n".join(lines)
+
+
+def card(found: dict[str, Any]) -> str:
+    """The card of the set: what made each checkpoint."""
+    lines = [
+        "# Ablation models",
+        "",
+        "Small generators of 8x8 digits, one for each question of the table: objects of a comparison, no good models.",
+        "`python bench/ablation.py` trains and scores them, `--write` makes this page.",
+        "",
+        table(found),
+        "",
+        "| checkpoint | command | seed | kept weights | system id |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for name in found["rows"]:
+        path = TOP / "models" / "ablation" / f"{name}.pt"
+        made, system = checkpoint.made_by(path), checkpoint.load(path)
+        lines.append(f"| `{name}.pt` | `{made['command']}` | {made['seed']} | {made['weights']} | `{system.id}` |")
+    return "\n".join(lines) + "\n"
+
+
+def write(found: dict[str, Any]) -> None:
+    """Puts what is stored where readers see it."""
+    write_between("<!-- ablation -->", table(found))
+    (TOP / "models" / "ablation" / "README.md").write_text(card(found))
+    shown = [sample_images(checkpoint.load(checkpoint_of(name)), 16, SEEDS[0]) for name in found["rows"]]
+    picture = TOP / "docs" / "training" / "ablation.png"
+    write_grid(picture, np.concatenate(shown), columns=16, upscale=4, overwrite=True)
+
+
 def main() -> None:
     ask = argparse.ArgumentParser()
     ask.add_argument("--only", nargs="*", choices=list(ROWS), default=list(ROWS))
     ask.add_argument("--json", type=Path, default=TOP / "bench" / "results" / "ablation.json")
+    ask.add_argument("--write", action="store_true", help="write what is stored into README.md, and stop")
     asked = ask.parse_args()
     os.chdir(TOP)
+    if asked.write:
+        write(json.loads(asked.json.read_text()))
+        return
     rod = yardstick(load_dataset("digits").images)
     old = json.loads(asked.json.read_text())["rows"] if asked.json.exists() else {}
     rows = {name: old[name] for name in ROWS if name in old and name not in asked.only}

@@ -187,6 +187,8 @@ def _spend(
     # `ulimit` in sh, because a preexec_fn is not safe beside threads. HOME: a user's own .spiceinit must not interfere.
     limit_KiB = int(memory_limit_GiB * 1024 * 1024)
     command = ["/bin/sh", "-c", 'ulimit -c 0; ulimit -v "$1"; shift; exec "$@"', "sh", str(limit_KiB)]
+    if shutil.which("setpriv"):  # the kernel then kills the run when we die without a chance to (SIGKILL)
+        command += ["setpriv", "--pdeathsig", "KILL"]
     command += [str(simulator.path), "-b", "-r", "out.raw", "deck.cir"]
     environment = {**os.environ, "HOME": str(folder), "OMP_NUM_THREADS": "1", "LC_ALL": "C"}
     begun = time.monotonic()

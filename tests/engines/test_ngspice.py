@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -168,6 +171,22 @@ def test_an_interrupt_kills_the_run(tmp_path: Path) -> None:
         run_deck(DECK, simulator=simulator, progress=interrupt)
     assert gone(tmp_path / "child")
     assert not list((tmp_path / "runs").iterdir())
+
+
+@pytest.mark.skipif(not shutil.which("setpriv"), reason="util-linux's setpriv is not here")
+def test_a_run_does_not_outlive_its_caller(tmp_path: Path) -> None:
+    simulator = fake(tmp_path / "fake", f'echo $$ > "{tmp_path}/child"; exec sleep 100')
+    code = f"from aishw.engines.ngspice import run_deck; run_deck({DECK!r})"
+    caller = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "AISHW_NGSPICE": str(simulator.path)})
+    try:
+        until = time.monotonic() + 20
+        while not ((tmp_path / "child").exists() and (tmp_path / "child").read_text().endswith("\n")):
+            assert time.monotonic() < until
+            time.sleep(0.02)
+    finally:
+        caller.kill()
+        caller.wait()
+    assert gone(tmp_path / "child")
 
 
 def test_progress_reads_the_growing_raw_file(tmp_path: Path) -> None:
