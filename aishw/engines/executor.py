@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextvars import ContextVar, copy_context
 from dataclasses import dataclass
 from threading import Event
 from typing import Protocol, TypeVar
@@ -16,6 +17,12 @@ from aishw.errors import SimulatorError
 T = TypeVar("T")
 Progress = Callable[[float], None]
 OnResult = Callable[[int, T], None]
+_INTERRUPTED: ContextVar[Event | None] = ContextVar("interrupted", default=None)
+
+
+def interrupted() -> Event | None:
+    """The event that an interrupt of the `LocalExecutor` around this call sets; None outside of one."""
+    return _INTERRUPTED.get()
 
 
 class Executor(Protocol):
@@ -37,7 +44,10 @@ class Executor(Protocol):
 
 @dataclass(frozen=True)
 class LocalExecutor:
-    """`workers` threads of this process. cancel: set on a failure or interrupt; calls that watch it stop early."""
+    """`workers` threads of this process. cancel: set on a failure or interrupt; calls that watch it stop early.
+
+    Without one, simulator processes that calls have begun still end at an interrupt (`interrupted`).
+    """
 
     workers: int = 2
     cancel: Event | None = None
@@ -53,11 +63,14 @@ class LocalExecutor:
             raise SimulatorError(f"{self.workers} workers run nothing; give at least 1")
         results: dict[int, T] = {}
         failure: BaseException | None = None
+        interrupt = self.cancel or interrupted() or Event()
         with ThreadPoolExecutor(self.workers, thread_name_prefix="aishw") as pool:
             waiting: dict[Future[T], int] = {}
             try:
                 for k, call in enumerate(calls):  # an interrupt may come between two of them
-                    waiting[pool.submit(call)] = k
+                    context = copy_context()
+                    context.run(_INTERRUPTED.set, interrupt)
+                    waiting[pool.submit(context.run, call)] = k
                 while waiting:
                     ended, _ = wait(waiting, return_when=FIRST_COMPLETED)
                     for future in sorted(ended, key=lambda each: waiting[each]):
@@ -75,6 +88,7 @@ class LocalExecutor:
                             failure = error
                             self._stop(waiting)
             except BaseException:  # the user's interrupt, or a callback that failed
+                interrupt.set()
                 self._stop(waiting)
                 raise
         if failure is not None:

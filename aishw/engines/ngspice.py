@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from aishw.engines.executor import interrupted
 from aishw.engines.ngspice_failure import copy_run, kept, read_log, waveforms
 from aishw.engines.rawfile import Raw, last_time_s, layout
 from aishw.errors import SimulatorError
@@ -107,14 +108,15 @@ def run_deck(
     """Run one deck with a `.tran` line to its end in a private folder, and read its waveforms.
 
     files: further files beside the deck (plain names), for `.include` and `.lib`. ngbehavior: compatibility mode
-    ("hsa", "ps" ...), set in `.spiceinit`. cancel: setting it kills the run. progress: called with the fraction of the
-    transient that is done. keep: a folder that receives deck, log, raw file and `.spiceinit` whatever happens.
+    ("hsa", "ps" ...), set in `.spiceinit`. cancel: setting it kills the run (by default the event of an interrupt,
+    `executor.interrupted`). progress: called with the fraction of the transient that is done. keep: a folder that
+    receives deck, log, raw file and `.spiceinit` whatever happens.
 
     Raises SimulatorError when the run did not reach the end of its `.tran` with finite values, or passed its time or
     memory limit; deck, log and `.spiceinit` are then kept under $AISHW_KEEP or ~/.cache/aishw/failed, and the error
     says where. The process group is killed on any exception, KeyboardInterrupt included.
     """
-    simulator = simulator or find_simulator()
+    simulator, cancel = simulator or find_simulator(), cancel or interrupted()
     for name in files:
         if name in _OWN or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*", name):
             raise SimulatorError(f"{name!r} may not stand beside a deck; use letters, digits, '_', '-' and '.'")

@@ -5,10 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from functools import partial
+from pathlib import Path
 
 import pytest
+from fake_ngspice import DECK, fake
 
-from aishw.engines.executor import DaskExecutor, LocalExecutor, run_all
+from aishw.engines.executor import DaskExecutor, LocalExecutor, interrupted, run_all
+from aishw.engines.ngspice import run_deck
 from aishw.errors import SimulatorError
 
 
@@ -77,6 +80,22 @@ def test_an_interrupt_reaches_the_running_calls() -> None:
     with pytest.raises(KeyboardInterrupt):
         LocalExecutor(2, cancel).run_all([long, partial(square, 4)], on_result=interrupt)
     assert cancel.is_set()
+
+
+def test_an_interrupt_ends_simulators_that_calls_have_begun(tmp_path: Path) -> None:
+    simulator = fake(tmp_path / "fake", "sleep 30")
+    begun = time.monotonic()
+
+    def interrupt(index: int, result: object) -> None:
+        raise KeyboardInterrupt
+
+    def nested() -> object:
+        return run_all([partial(run_deck, DECK, simulator=simulator)], 1)
+
+    with pytest.raises(KeyboardInterrupt):
+        run_all([nested, partial(square, 4)], 2, on_result=interrupt)
+    assert time.monotonic() - begun < 5
+    assert interrupted() is None
 
 
 def test_nothing_to_do_and_nobody_to_do_it() -> None:
