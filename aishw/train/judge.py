@@ -27,7 +27,7 @@ FINE_TAU = 0.05  # with RK4, on the shipped 4-bit digits: 8e-5 rad rms, 7e-3 at 
 
 @dataclass(frozen=True)
 class Trained:
-    """The system that was saved, its score, which weights it has (averaged, last, best), the cost.
+    """The system that was saved, its score, which weights it has (averaged, last, best, initial), the cost.
 
     judged_on: how the images of the score were made. trim: (N,) rad per cycle, if detunings were trained.
     """
@@ -88,14 +88,20 @@ def glance(run: Run, step: int) -> None:
 
 
 def judge(run: Run, cpu_s: float) -> Trained:
-    """The best of the averaged, the last and the kept weights. Raises TrainError if no weights give finite images."""
+    """The best of the averaged, the last and the kept weights, and with `judge_every` of those that a fine-tune began
+    with: without it, a recipe may trade its score for what the score does not see, as noise. Raises TrainError if no
+    weights give finite images."""
     if run.settings.through:
         stated = "the calibrated macromodel, random chips, as in training"
     else:
         stated = f"RK4, step {FINE_TAU} tau, no noise"
     found, failed = [], None
-    kept = () if run.best.weights is None else (("best", run.best.weights),)
-    for name, weights in (("averaged", run.average), ("last", run.weights), *kept):
+    candidates = {"averaged": run.average, "last": run.weights}
+    if run.best.weights is not None and run.best.step:
+        candidates["best"] = run.best.weights
+    if run.initial is not None and run.settings.judge_every:
+        candidates["initial"] = run.initial
+    for name, weights in candidates.items():
         trim = tuple(weights[TRIM].tolist()) if TRIM in weights else ()
         try:
             result = score(judged_images(run, weights, JUDGED), rod(run))

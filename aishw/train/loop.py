@@ -54,9 +54,9 @@ def train(
     """Trains, writes the checkpoint `out`, and says how good it is.
 
     Goes on with `<out>.unfinished` if that is there (with `overwrite`, another recipe's is begun again). The averaged,
-    the last and the kept weights are judged on the same start states, and the best ones are saved. With `bits` the
-    checkpoint holds what the codes stand for. `command` is what the checkpoint says it was made by; `watch` writes
-    sample grids and event files meanwhile.
+    the last and the kept weights are judged on the same start states, and the best ones are saved: with `judge_every`,
+    never worse ones than a fine-tune began with. With `bits` the checkpoint holds what the codes stand for. `command`
+    is what the checkpoint says it was made by; `watch` writes sample grids and event files meanwhile.
     Raises TrainError, StoreError and the errors of whatever the recipe names. A run that diverges stops at that step,
     and a full disk stops it too; the unfinished run on disk stays as it was.
     """
@@ -77,6 +77,8 @@ def _train(
     run = begin(settings, topology, real)
     step, spent_s = resume(run, unfinished, begin_again=overwrite) if unfinished.exists() else (0, 0.0)
     since, saved, saved_s = time.process_time() - spent_s, step, time.monotonic()
+    if step == 0 and run.initial is not None and settings.judge_every:
+        glance(run, step)  # a fine-tune must beat what it began with
     with watching(watch, step) as look:
         while step < settings.steps:
             distance = _one_step(run, step)

@@ -43,13 +43,15 @@ class Best:
 class Run:
     """The moving parts. Tensors, optimisers and `best` change in place; the fields do not.
 
-    critic and its optimiser are None where the objective has none. real: (n, pixels).
+    initial: the weights that a fine-tune began with (None: random ones). critic and its optimiser are None where the
+    objective has none. real: (n, pixels).
     """
 
     settings: Settings
     topology: Topology
     weights: Weights
     average: Weights
+    initial: Weights | None
     best: Best
     critic: torch.nn.Module | None
     optimiser: torch.optim.Optimizer
@@ -78,9 +80,10 @@ def begin(settings: Settings, topology: Topology, real: NDArray[np.float32]) -> 
         (settings.trim_rate, [value for kind, value in weights.items() if kind == TRIM]),
     )
     average = {kind: value.detach().clone() for kind, value in weights.items()}
+    initial = {kind: value.clone() for kind, value in average.items()} if settings.start_from else None
     truth = torch.from_numpy(real.reshape(len(real), -1))
     quantise = quantiser(settings, topology)
-    return Run(settings, topology, weights, average, Best(), critic, own, critics, generator, truth, quantise)
+    return Run(settings, topology, weights, average, initial, Best(), critic, own, critics, generator, truth, quantise)
 
 
 def _adam(*by_rate: tuple[float, list[torch.Tensor]]) -> torch.optim.Optimizer:

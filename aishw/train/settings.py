@@ -47,7 +47,8 @@ class Settings:
         one chip to train on (-1: random ones). trim: "also" or "only" trains a detuning for each site beside or
         instead of the weights, at trim_rate (rad/cycle a step).
     start_from: a checkpoint, or an unfinished run, to begin with. judge_every: steps between two looks at the score
-        that keep the best averaged weights (0: none). save_every, save_minutes: how often the unfinished run is saved.
+        that keep the best averaged weights, or those of start_from where nothing beats them (0: none). save_every,
+        save_minutes: how often the unfinished run is saved.
 
     Raises TrainError for a value that cannot be trained with.
     """

@@ -9,7 +9,9 @@ import pytest
 import torch
 from test_loop import SMALL, Killed, killed_after
 
+from aishw.ais.checkpoint import load
 from aishw.errors import StoreError, TrainError
+from aishw.library import find
 from aishw.train import Watch, judge, loop, train, unfinished
 
 OUT = "out.pt"
@@ -147,3 +149,22 @@ def test_the_best_weights_are_kept(here, monkeypatch):
     train(settings, OUT)
     assert run[0].best.step == 3 and torch.equal(run[0].best.weights["shil"], kept["weights"]["shil"])
     assert not torch.equal(run[0].best.weights["shil"], run[0].average["shil"])
+
+
+def test_a_fine_tune_never_ships_worse_weights_than_it_began_with(here):
+    """Steps of 1 tear trained weights apart; without looks at the score that is what is shipped."""
+    shape = {"height": 16, "width": 16, "neighbourhood": "box5", "segments": 4, "duration_tau": 1.0}
+    ruin = replace(SMALL, **shape, start_from="digits16_4bit", bits=4, steps=2, rate=1.0, average=0.0)
+    found, origin = train(replace(ruin, judge_every=1), OUT), load(find("models", "digits16_4bit"))
+    assert found.weights == "initial" and np.allclose(found.system.coupling, origin.coupling, atol=1e-6)
+    worse = train(ruin, "worse.pt")
+    assert worse.weights != "initial" and worse.score.distance > found.score.distance
+
+
+def test_a_fine_tunes_look_at_its_first_weights_moves_no_number(here):
+    train(SMALL, "origin.pt")
+    seen = []
+    for judge_every in (0, 100):
+        settings = replace(SMALL, start_from="origin.pt", steps=2, judge_every=judge_every)
+        train(settings, OUT, lambda at: seen.append(at.distance), overwrite=True)
+    assert len(seen) == 4 and seen[:2] == seen[2:]
