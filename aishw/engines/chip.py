@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from aishw.engines import deck_rails, deck_replay
 from aishw.engines import deck_transistor as deck
 from aishw.engines.base import Trace
-from aishw.engines.start import bank_voltages, held_voltages, pe_voltages
+from aishw.engines.start import bank_voltages, held_voltages, pe_voltages, shil_voltages
 from aishw.engines.window import Window, outside_sites, phase_polynomials
 from aishw.errors import CompareError
 from aishw.hardware.cells import cell_text, model_text
@@ -61,7 +61,8 @@ def transistor_deck(
         **{str(j): float(x0[j]) for j in outside_sites(design, sites)},
     }
     volts = held_voltages(body, {**taps, "ck": clock}, phases, steady.shil_phase_rad)
-    volts |= {"vdd": technology.supply_V, "vm": design.target.circuit["shil_low_V"]}
+    low_V = design.target.circuit["shil_low_V"]
+    volts |= {"vdd": technology.supply_V, "vm": low_V} | shil_voltages(body, low_V, design.bits)
     volts |= pe_voltages(sites, steady, np.asarray(x0, dtype=np.float64))
     volts |= bank_voltages(body, technology.supply_V)
     start = deck_replay.start_lines(volts)

@@ -85,6 +85,20 @@ def held_voltages(
     return volts
 
 
+def shil_voltages(lines: Iterable[str], low_V: float, bits: int) -> dict[str, float]:
+    """The inner nodes of SHIL units, merged or full, at time zero: at the rail `low_V` that they switch to. At 0 V
+    they draw their charge from the ring (measured on merged cells: up to 0.013 rad, by code and phase).
+    """
+    nodes = []
+    for line in lines:
+        name, cell = line.split(" ", 1)[0], line.split()
+        if "shil_unit" in cell:
+            nodes.append(f"{name}.s")
+        elif cell[-1] == "shil":
+            nodes += [f"{name}.xb{bit}.xs.s" for bit in range(bits - 1)]
+    return dict.fromkeys(nodes, low_V)
+
+
 def bank_voltages(lines: Iterable[str], supply_V: float) -> dict[str, float]:
     """The read nodes of latch banks whose bit is 1 in the first chunk, at time zero.
 

@@ -19,7 +19,7 @@ from aishw.engines import deck_replay
 from aishw.engines import deck_transistor as deck
 from aishw.engines.base import Progress
 from aishw.engines.ngspice import run_deck
-from aishw.engines.start import end_voltages, held_voltages, start_voltages
+from aishw.engines.start import end_voltages, held_voltages, shil_voltages, start_voltages
 from aishw.errors import GridError
 from aishw.hardware.cells import cell_text, model_text
 from aishw.hardware.solver import Solver
@@ -138,7 +138,8 @@ def chunk_deck(
         **{str(site): TWO_PI * turns + float(np.polynomial.polynomial.polyval(-1.0, c)) for site, c in outside.items()},
     }
     held = held_voltages(lines, {**taps, "ck": clock}, phases, 2 * TWO_PI * turns + shil_phase_rad)
-    held |= {"vdd": vdd, "vm": design.target.circuit["shil_low_V"]}
+    low_V = design.target.circuit["shil_low_V"]
+    held |= {"vdd": vdd, "vm": low_V} | shil_voltages(lines, low_V, design.bits)
     start = deck_replay.start_lines(held | dict(start_V or {}))
     return deck.chip_deck(
         design,
