@@ -18,7 +18,7 @@ from scipy.interpolate import CubicSpline
 from aishw.engines.base import Job, sample_times
 from aishw.engines.macromodel import Macromodel
 from aishw.engines.phase import rising_crossings
-from aishw.engines.window import outside_sites, phase_polynomials, run_window
+from aishw.engines.window import outside_sites, phase_polynomials, run_window, samples_of
 from aishw.hardware.calibration import Calibration
 from aishw.hardware.steady import SteadyState
 from aishw.lower.design import Design
@@ -126,7 +126,7 @@ def courses_of(run: Run, crossings: Sequence[Floats], steady: SteadyState) -> li
             turns = TWO_PI * (np.flatnonzero(k) - reference_Hz * each[k])
             phase[:, site] = steady.marks_rad["r0"] + CubicSpline(each[k], turns)(time)
         if outside.size:
-            at = (run.times_tau >= bounds[segment] - 1e-9) & (run.times_tau <= bounds[segment + 1] + 1e-9)
+            at = samples_of(run.times_tau, bounds, segment)
             local_s = (run.times_tau[at] - bounds[segment]) * design.cycles_per_tau[segment] / f
             power, _ = phase_polynomials(local_s, run.phase_rad[at][:, outside], stop_s)
             phase[:, outside] = np.polynomial.polynomial.polyval(2 * (time - begin_s) / stop_s - 1, power).T

@@ -11,7 +11,7 @@ from aishw.engines import deck_rails, deck_replay
 from aishw.engines import deck_transistor as deck
 from aishw.engines.base import Trace
 from aishw.engines.start import bank_voltages, held_voltages, pe_voltages, shil_voltages
-from aishw.engines.window import Window, outside_sites, phase_polynomials
+from aishw.engines.window import Window, outside_sites, phase_polynomials, samples_of
 from aishw.errors import CompareError
 from aishw.hardware.cells import cell_text, model_text
 from aishw.hardware.steady import SteadyState
@@ -98,7 +98,7 @@ def _outside(
     pieces = []
     for k in range(design.system.segments):
         run_s = float(starts[k + 1] - starts[k])
-        inside = (trace.times_tau >= bounds[k] - 1e-9) & (trace.times_tau <= bounds[k + 1] + 1e-9)
+        inside = samples_of(trace.times_tau, bounds, k)
         local = (trace.times_tau[inside] - bounds[k]) / (bounds[k + 1] - bounds[k]) * run_s
         power, _ = phase_polynomials(local, state[inside][:, others], run_s)
         pieces.append((power, 2 / run_s, -1 - 2 * float(starts[k]) / run_s))

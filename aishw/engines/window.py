@@ -29,6 +29,7 @@ from aishw.units import TWO_PI
 
 LARGEST_DEGREE = 14
 FIT_RAD = 2e-4
+FEWEST = 4
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def phase_polynomials(
     """Power coefficients (D + 1, M) in u = 2 t / stop - 1 of phases (T, M) sampled at `time_s`, and the worst
     residual in rad.
 
-    The degree rises until the residual is under FIT_RAD; samples from both chunk ends keep the fit inside its range.
+    The degree rises until the residual is under FIT_RAD; samples near both chunk ends keep the fit inside its range.
     """
     u = 2 * time_s / stop_s - 1
     for degree in range(1, min(LARGEST_DEGREE, time_s.size - 1) + 1):
@@ -91,6 +92,16 @@ def phase_polynomials(
         c = chebyshev.cheb2poly(fit[:, column])
         power[: c.size, column] = c
     return power, residual
+
+
+def samples_of(times_tau: NDArray[np.float64], bounds_tau: NDArray[np.float64], segment: int) -> NDArray[np.bool_]:
+    """Which samples (T,) tell of a segment. The one on its first boundary is from before the codes changed, which moves
+    phases at once: it counts for the first segment, and where fewer than FEWEST others are left.
+    """
+    begin, end = bounds_tau[segment : segment + 2]
+    inside = (times_tau >= begin - 1e-9) & (times_tau <= end + 1e-9)
+    after = inside & (times_tau > begin + 1e-9)
+    return after if segment and after.sum() >= FEWEST else inside
 
 
 def chunk_deck(
@@ -154,7 +165,6 @@ def chunk_deck(
     )
 
 
-
 @dataclass(frozen=True, eq=False)
 class WindowRun:
     """Waves of the window's r0 nodes over the whole run, and what the outside's fit left."""
@@ -192,7 +202,7 @@ def run_window(
     nodes, reference_Hz = [f"v(r0_{i})" for i in sites], design.reference_Hz(steady.frequency_Hz)
     for segment, cycles in enumerate(design.cycles_per_tau * design.system.duration_tau):
         stop_s = float(cycles / steady.frequency_Hz)
-        inside = (times_tau >= bounds[segment] - 1e-9) & (times_tau <= bounds[segment + 1] + 1e-9)
+        inside = samples_of(times_tau, bounds, segment)
         local_s = (times_tau[inside] - bounds[segment]) * design.cycles_per_tau[segment] / steady.frequency_Hz
         power, left = phase_polynomials(local_s, phase_rad[inside][:, outside], stop_s)
         text = chunk_deck(
@@ -233,5 +243,3 @@ def run_window(
 
 def _share(progress: Progress | None, segment: int, segments: int) -> Progress | None:
     return None if progress is None else lambda fraction: progress((segment + fraction) / segments)
-
-
