@@ -75,6 +75,11 @@ class SegmentCircuit:
         waves = wave if self.pull is None else torch.empty_like(wave)
         return wave.numpy(), waves.numpy(), self.constant.new_empty(kernels.ROOM).numpy()
 
+    @cached_property
+    def spare(self) -> Tensor:
+        """Where `push` goes when nobody will ask for it: written over, it stays in the cache."""
+        return self.constant.new_empty(len(self.constant), 6 * kernels.LANES)
+
     def drift(self, path: str, codes: tuple[Tensor, Tensor, Tensor]) -> Callable[[Tensor], Tensor]:
         """A function (N, B) to (N, B) rad per tau. codes: pair (E,), reference and SHIL (N,), for their gradients."""
         if path == "kernel" or (path == "auto" and kernel_fits(self.constant)):
@@ -103,9 +108,9 @@ class CircuitDrift(torch.autograd.Function):
     def forward(  # type: ignore[override]
         ctx: Any, x: Tensor, seen: Tensor | None, pair: Tensor, own: Tensor, shil: Tensor, circuit: SegmentCircuit
     ) -> Tensor:
-        outs, pushes = [], []
+        outs, pushes, size = [], [], (len(x), 6 * kernels.LANES)
         for state, theirs in zip(_tiles(x), _tiles(x if seen is None else seen), strict=True):
-            out, push = torch.empty_like(state), state.new_empty(len(x), 6 * kernels.LANES)
+            out, push = torch.empty_like(state), state.new_empty(size) if any(ctx.needs_input_grad) else circuit.spare
             run(
                 kernels.circuit_forward, *circuit.wiring.forward, _read(state), _read(theirs), seen is not None,
                 _trig(x), *circuit.room, _read(circuit.constant), *_tables(circuit), _read(circuit.form), push.numpy(),
