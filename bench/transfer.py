@@ -15,6 +15,7 @@ lines of samples of four rows.
 from __future__ import annotations
 
 import os
+import sys
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -41,6 +42,7 @@ from aishw.ais.system import System
 from aishw.atomic import write_whole
 from aishw.calibrate.match import tables_id
 from aishw.canvas import png_bytes, sheet
+from aishw.errors import AishwError
 from aishw.identity import fingerprint
 from aishw.lower.design import Design
 from aishw.train import read_recipe, sample_images, train
@@ -211,6 +213,7 @@ def main() -> None:
                 if args.grids or pictured:
                     drawn[name] = images(1, row.drawn[0], 64)
     for name, shown in drawn.items() if args.grids else ():
+        Path(args.grids).mkdir(parents=True, exist_ok=True)
         path = Path(args.grids) / f"{subject.name}_{name.replace(' ', '_')}.png"
         write_grid(path, shown, 16, subject.upscale, overwrite=True)
     if args.picture:
@@ -231,4 +234,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except AishwError as error:
+        sys.exit(str(error))
