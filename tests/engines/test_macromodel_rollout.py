@@ -16,8 +16,9 @@ from aishw.ais.system import System
 from aishw.ais.topology import grid
 from aishw.engines.base import Job, sample_times
 from aishw.engines.macromodel import Macromodel
-from aishw.engines.macromodel_drift import code_rows, segment_circuit
+from aishw.engines.macromodel_drift import segment_circuit
 from aishw.engines.macromodel_rollout import rollout_macromodel
+from aishw.engines.macromodel_rows import code_rows
 from aishw.errors import CardError, ModelError
 from aishw.hardware.calibration import HARMONICS, Calibration, Table
 from aishw.hardware.cards import load_target
