@@ -136,7 +136,7 @@ def fill(cells: dict[str, float], name: str, value: Callable[[], float], keep: C
 
 def draw(path: Path, subject: Subject, shown: dict[str, Floats]) -> None:
     """Two lines of samples for each row, a grey line between rows."""
-    strips = [sheet(images[:32], 16, subject.upscale, 0)[..., 0] for images in shown.values()]
+    strips = [sheet(images[:32], 16, subject.upscale)[..., 0] for images in shown.values()]
     rule = np.full((8, strips[0].shape[1]), 128, np.uint8)
     lines = [part for strip in strips for part in (rule, strip)][1:]
     write_whole(path, png_bytes(np.concatenate(lines)), overwrite=True)
