@@ -9,7 +9,7 @@ import sys
 import pytest
 from problems import random_system
 
-from aishw import store
+from aishw import library, store
 from aishw.energy.ledger import GROUPS, PROVENANCE
 from aishw.hardware.cards import load_target
 from aishw.lower.lower import lower
@@ -51,6 +51,14 @@ def test_a_run_file_has_a_ledger(run_file, aishw):
     assert other["strategy"] == "save_and_reprogram" and other["image_J"] > book["image_J"]
 
 
+def test_a_target_without_supply_data_is_sent_to_calibrate(aishw, tmp_path):
+    card = tmp_path / "mine.toml"
+    card.write_text(library.find("models/targets", "ring28").read_text().replace('name = "ring28"', 'name = "mine"'))
+    answer = aishw("power", "--sites", 100, "--couplings", 4, "--target", card)
+    assert answer.code == 2 and answer.err.count("\n") == 1
+    assert "no supply data of target 'mine'" in answer.err and "aishw calibrate mine" in answer.err
+
+
 @pytest.mark.parametrize(
     "words, said",
     [
@@ -68,7 +76,6 @@ def test_a_run_file_has_a_ledger(run_file, aishw):
         (("--sites", 100, "--couplings", 24, "--strategy", "lazy"), ("'lazy' is unknown", "state_stationary")),
         (("--sites", 100, "--couplings", 24, "--images", 0), ("0 images",)),
         (("--sites", 100, "--couplings", 25, "--target", "ring28"), ("holds 24 couplings", "25 were asked")),
-        (("--sites", 100, "--couplings", 4, "--target", "ring180"), ("no supply data", "aishw calibrate ring180")),
         (("--sites", 100, "--couplings", 4, "--target", "ring29"), ("unknown target 'ring29'",)),
         (("--sites", 100), ("--couplings is missing",)),
         ((), ("give a run file, or --sites and --couplings",)),
