@@ -32,6 +32,7 @@ from aishw.calibrate.company_fit import fit_company
 from aishw.calibrate.courses import Run, adrift, along, array, courses_of, crossings_of, gathered, slipping
 from aishw.calibrate.scale import calibrated
 from aishw.calibrate.shipped import company_path, shipped_path, tables_of
+from aishw.calibrate.switches import switches_of, with_switches
 from aishw.engines.executor import run_all
 from aishw.hardware.calibration import Calibration
 from aishw.hardware.cards import load_target
@@ -113,9 +114,14 @@ def main() -> None:
     groups = [courses_of(run, each, steady) for run, each in zip(runs.values(), found)]
     made_by = f"python bench/company.py --target {args.target} --fan-in {args.fan_in}"
     fitted = fit_company(groups, calibration, names, made_by)
-    for name in names:
+    made, whole = fitted.applied(calibration), partial(courses_of, steady=steady, whole=True)
+    fitted = with_switches(
+        fitted, [switches_of(run, whole(run, each), made) for run, each in zip(runs.values(), found)]
+    )
+    for name in (*names, *company.SWITCH):
         print(f"{name:16} {fitted.values[name]:+.5f} +- {fitted.errors[name]:.5f}")
     print(f"drift error {fitted.before:.2e} rad per cycle; {fitted.after:.2e} in runs left out; {fitted.runs} runs")
+    print(f"jumps where codes change {fitted.jump_before:.4f} rad; {fitted.jump_after:.4f} in runs left out")
     company.save_company(company_path(shipped_path(load_target(args.target), args.fan_in)), fitted)
 
 

@@ -25,17 +25,22 @@ ONE_PE = (
     *(f"product{m}{n}_{part}" for m, n in _PAIRS for part in _PARTS),
     *(f"conjugate{m}{n}_{part}" for m, n in _PAIRS for part in _PARTS if m != n or part == "re"),
 )  # fmt: skip
-ARRAY = ("load", "delay", *(f"{what}_{part}" for what in ("pull", "pull_shil", "skew") for part in _PARTS))
+TAPS = ("odd0", *(f"{what}_{part}" for what in ("idle1", "idle2", "odd2") for part in _PARTS))
+ARRAY = ("load", "delay", *(f"{what}_{part}" for what in ("pull", "pull_shil", "skew") for part in _PARTS), *TAPS)
+SWITCH = tuple(f"switch{k}_{part}" for k in range(3) for part in _PARTS)
 NUMBERS = ONE_PE + ARRAY
 
 
 @dataclass(frozen=True, eq=False)
 class Company:
-    """values, errors: by the names of NUMBERS, absent ones 0. drift: rad per cycle; shil_load: rad per cycle of offset
-    for each of SHIL's own drive; coupling, shil: what is added to a factor of 1 on first harmonics; the others as in
-    `hardware.together`. before, after: rad per cycle, rms error of the drift with the tables alone, and in runs that
-    were left out of the fit. strongest: rad per cycle, largest first-order drive of the runs. tables: hash of the
-    tables that are corrected.
+    """values, errors: by the names of NUMBERS and SWITCH, absent ones 0. drift: rad per cycle; shil_load: rad per cycle
+    of offset for each of SHIL's own drive; coupling, shil: what is added to a factor of 1 on first harmonics; idle1,
+    idle2, odd0, odd2: what couplers whose taps are PEs' have besides, in harmonics 1 and 2 r times, whatever the code,
+    and in the offset and harmonic 2 r code / top times; the others as in `hardware.together`. before, after: rad per
+    cycle, rms error of the drift with the tables alone, and in runs that were left out of the fit. strongest: rad per
+    cycle, largest first-order drive of the runs. tables: hash of the tables that are corrected. jump_before,
+    jump_after: rad rms, what phases jump by where codes change, and what the numbers of SWITCH leave of it in runs that
+    were left out of their fit.
     """
 
     values: dict[str, float]
@@ -46,6 +51,8 @@ class Company:
     strongest: float
     tables: str
     made_by: str
+    jump_before: float = 0.0
+    jump_after: float = 0.0
 
     def applied(self, calibration: Calibration) -> Calibration:
         """The calibration so corrected."""
@@ -63,8 +70,13 @@ class Company:
             calibration, self.values.get("drift", 0.0), 1 + number("coupling"), 1 + number("shil"),
             self.values.get("shil_load", 0.0),
         )  # fmt: skip
-        together = Together(products, conjugates, closed, self.after)
+        switch = np.array([number(f"switch{k}") for k in range(3)])
+        together = Together(products, conjugates, closed, self.after, switch)
         tables = {kind: t if kind == "shil" else _squared(t, together) for kind, t in made.tables.items()}
+        tables.setdefault("reference", tables["coupling"])  # its taps are ideal sources'
+        tables["coupling"] = _tapped(
+            tables["coupling"], (number("idle1"), number("idle2")), self.values.get("odd0", 0.0), number("odd2")
+        )
         return replace(made, tables=tables, together=together)
 
 
@@ -98,6 +110,14 @@ def _squared(table: Table, together: Together) -> Table:
     return replace(table, offset=offset + own[..., 0].real, harmonics=harmonics + own[..., 1 : 1 + harmonics.shape[2]])
 
 
+def _tapped(table: Table, idle: tuple[complex, complex], odd0: float, odd2: complex) -> Table:
+    rate, code = table.rate[:, None], table.codes / float(table.codes[-1])
+    harmonics = table.harmonics.copy()
+    harmonics[..., 0] += rate * idle[0]
+    harmonics[..., 1] += rate * (idle[1] + code * odd2)
+    return replace(table, offset=table.offset + rate * code * odd0, harmonics=harmonics)
+
+
 def save_company(path: Path, company: Company) -> None:
     """Writes the file whole or not at all."""
     write_whole(path, json.dumps({"format": FORMAT, **vars(company)}, indent=1).encode(), True)
@@ -108,7 +128,7 @@ def load_company(path: Path) -> Company:
     again = f"{path} is no company file of this aishw; remove it, or make it again with bench/company.py"
     try:
         kept = json.loads(path.read_text())
-        if kept.pop("format") != FORMAT or not {*kept["values"]} <= {*NUMBERS}:
+        if kept.pop("format") != FORMAT or not {*kept["values"]} <= {*NUMBERS, *SWITCH}:
             raise StoreError(again)
         return Company(**kept)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

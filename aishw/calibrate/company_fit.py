@@ -34,8 +34,8 @@ def fit_company(
     scale[scale == 0] = 1.0
     squares = [(a / scale).T @ (a / scale) for a in matrices]
     sides = [(a / scale).T @ y for a, y in zip(matrices, seen)]
-    whole = _solve(sum(squares), sum(sides))
-    left_out = np.stack([_solve(sum(squares) - a, sum(sides) - b) for a, b in zip(squares, sides)])
+    whole = damped(sum(squares), sum(sides))
+    left_out = np.stack([damped(sum(squares) - a, sum(sides) - b) for a, b in zip(squares, sides)])
     unseen = np.concatenate([y - a @ (x / scale) for a, y, x in zip(matrices, seen, left_out)])
     count = len(groups)
     errors = np.sqrt((count - 1) / count * ((left_out - left_out.mean(axis=0)) ** 2).sum(axis=0)) / scale
@@ -90,6 +90,7 @@ def _drift(course: Course, calibration: Calibration) -> Floats:
     return drift(course.phase_rad)[:, course.sites]
 
 
-def _solve(square: Floats, side: Floats) -> Floats:
+def damped(square: Floats, side: Floats) -> Floats:
+    """x of square x = side, (P, P) and (P,)."""
     # A number that the runs hardly move stays near 0: 1e-5 of a column's square, per number.
     return np.asarray(np.linalg.solve(square + 1e-5 * np.trace(square) / len(square) * np.eye(len(square)), side))

@@ -110,8 +110,9 @@ def crossings_of(run: Run, steady: SteadyState) -> list[Floats]:
     return rising_crossings(done.time_s, done.wave_V, run.design.target.technology.supply_V / 2)
 
 
-def courses_of(run: Run, crossings: Sequence[Floats], steady: SteadyState) -> list[Course]:
-    """Every chunk of a run without its first SETTLED cycles, on an even grid of FINE points a cycle."""
+def courses_of(run: Run, crossings: Sequence[Floats], steady: SteadyState, whole: bool = False) -> list[Course]:
+    """Every chunk of a run without its first SETTLED cycles, on an even grid of FINE points a cycle. whole: from one
+    boundary to the next, by splines that go on beyond the outer crossings."""
     design, f = run.design, steady.frequency_Hz
     reference_Hz, bounds = design.reference_Hz(f), design.system.boundaries_tau
     outside, begin_s, found = outside_sites(design, run.sites), 0.0, []
@@ -121,6 +122,8 @@ def courses_of(run: Run, crossings: Sequence[Floats], steady: SteadyState) -> li
         late = max(max(each[k][0] for each, k in zip(crossings, inside)), begin_s + SETTLED / f)
         last = min(each[k][-1] for each, k in zip(crossings, inside))
         time = late + np.arange(int((last - late) * f * FINE) + 1) / FINE / f
+        if whole:
+            time = np.linspace(begin_s, begin_s + stop_s, int(np.ceil(stop_s * f * FINE)) + 1)
         phase = np.full((time.size, design.system.sites), np.nan)
         for site, each, k in zip(run.sites, crossings, inside):
             turns = TWO_PI * (np.flatnonzero(k) - reference_Hz * each[k])

@@ -23,6 +23,8 @@ from aishw.errors import ModelError
 from aishw.hardware.calibration import HARMONICS, Calibration
 from aishw.lower.circuit import injected
 from aishw.lower.design import Design
+from aishw.lower.switching import after_switch
+from aishw.lower.together import together_of
 
 TOLERANCE = 1e-8
 NOISE_STEP_TAU = 0.02
@@ -67,6 +69,7 @@ class Macromodel:
             a, b = bounds[k], bounds[k + 1]
             at = (job.samples_tau >= a if k == 0 else job.samples_tau > a) & (job.samples_tau <= b + 1e-12)
             grid = np.unique(np.append(np.minimum(job.samples_tau[at], b), b))
+            now = after_switch(design, together_of(self.calibration), k, now)
             slope = self.slope(design, k, rows.size)
             if job.noise:
                 cycles = float(design.cycles_per_tau[k])
@@ -75,6 +78,8 @@ class Macromodel:
                 steps = _solve(slope, now, a, grid)
             state[:, at] = steps[: int(at.sum())].transpose(1, 0, 2)
             now = steps[-1]
+            if k == 0 and at.any() and job.samples_tau[0] == 0:
+                state[:, 0] = job.x0[rows]  # a sample on a boundary is from before its codes
             if progress:
                 progress((k + 1) / system.segments)
         settings: dict[str, str | float | int] = {

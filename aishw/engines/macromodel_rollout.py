@@ -61,6 +61,7 @@ def rollout_macromodel(
     import torch
 
     from aishw.engines.macromodel_drift import segment_circuit
+    from aishw.engines.macromodel_switch import switched
 
     x = x0 if isinstance(x0, torch.Tensor) else torch.tensor(np.asarray(x0), dtype=torch.float64)
     x = x if x.is_floating_point() else x.double()
@@ -76,7 +77,8 @@ def rollout_macromodel(
     codes = carriers(design, parameters, x)
     step, state, seen, inside = METHODS[method], x.T.contiguous(), [], -1
     for leg in legs(np.cumsum(design.system.duration_tau), samples):
-        if leg.segment != inside:
+        if leg.segment != inside and leg.length_tau:  # a sample of the start is from before its codes
+            state = switched(design, calibration, leg.segment, state)(state)
             inside, cycles = leg.segment, float(design.cycles_per_tau[leg.segment])
             circuit = segment_circuit(design, calibration, inside, x, off, gain)
             plain = circuit.drift(path, (codes["coupling"][inside], codes["reference"][inside], codes["shil"][inside]))

@@ -95,13 +95,13 @@ def phase_polynomials(
 
 
 def samples_of(times_tau: NDArray[np.float64], bounds_tau: NDArray[np.float64], segment: int) -> NDArray[np.bool_]:
-    """Which samples (T,) tell of a segment. The one on its first boundary is from before the codes changed, which moves
-    phases at once: it counts for the first segment, and where fewer than FEWEST others are left.
+    """Which samples (T,) tell of a segment. The one on its first boundary is from before its codes, whose coming moves
+    phases at once: it counts where fewer than FEWEST others are left.
     """
     begin, end = bounds_tau[segment : segment + 2]
     inside = (times_tau >= begin - 1e-9) & (times_tau <= end + 1e-9)
     after = inside & (times_tau > begin + 1e-9)
-    return after if segment and after.sum() >= FEWEST else inside
+    return after if after.sum() >= FEWEST else inside
 
 
 def chunk_deck(

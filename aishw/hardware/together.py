@@ -11,6 +11,12 @@ In an array whose taps are PEs, not ideal sources, a neighbour's phase is seen o
 s_j + Re(pull T_0 + pull_shil S) + delay sum c, with its SHIL drive S. The codes c that it drives load its taps: by
 their sum both signals are late and move apart (skew: a first harmonic of r sum c, whatever the code), by the sum of
 squares the PE itself drifts (load).
+
+A drive moves a phase by its mean over a cycle, the drift, and by a ripple of zero mean at twice the frequency. Where
+codes change, both change at once, and the phase goes on from elsewhere: with the PE's own angle theta at that moment,
+an image's start among them (drives rise from none),
+
+    s_i jumps by Re[ switch_0 dT_0 + exp(-2i theta) (switch_1 dT_0 + switch_2 dT_2) ].
 """
 
 from __future__ import annotations
@@ -33,6 +39,10 @@ def _closed() -> NDArray[np.complex128]:
     return np.zeros(5, dtype=complex)
 
 
+def _switch() -> NDArray[np.complex128]:
+    return np.zeros(3, dtype=complex)
+
+
 @dataclass(frozen=True, eq=False)
 class Together:
     """products, conjugates: (3, 3) complex, cycles per rad, upper triangles; the entry of T_1 with itself is 0, as a
@@ -40,22 +50,25 @@ class Together:
     pull_shil (cycles), skew (per code), and, real, load (rad per cycle and code squared) and delay (rad per code).
 
     drift_error: rad per cycle rms, what a macromodel with these numbers was off by in runs that it had not seen (0: not
-    known). Raises CardError for other shapes and for numbers that are not finite.
+    known). switch: (3,) complex, cycles. Raises CardError for other shapes and for numbers that are not finite.
     """
 
     products: NDArray[np.complex128] = field(default_factory=_none)
     conjugates: NDArray[np.complex128] = field(default_factory=_none)
     closed: NDArray[np.complex128] = field(default_factory=_closed)
     drift_error: float = 0.0
+    switch: NDArray[np.complex128] = field(default_factory=_switch)
 
     def __post_init__(self) -> None:
         for name in ("products", "conjugates"):
             value = getattr(self, name)
             if np.shape(value) != (3, 3) or np.tril(value, -1).any() or value[1, 1] != 0:
                 raise CardError(f"{name} must be the upper triangle of a 3x3 matrix with no entry at 1, 1, got {value}")
-        if np.shape(self.closed) != (5,):
-            raise CardError(f"closed must hold 5 numbers, got shape {np.shape(self.closed)}")
-        if not np.isfinite(np.concatenate([self.products.ravel(), self.conjugates.ravel(), self.closed])).all():
+        for name, size in (("closed", 5), ("switch", 3)):
+            if np.shape(getattr(self, name)) != (size,):
+                raise CardError(f"{name} must hold {size} numbers, got shape {np.shape(getattr(self, name))}")
+        numbers = (self.products.ravel(), self.conjugates.ravel(), self.closed, self.switch)
+        if not np.isfinite(np.concatenate(numbers)).all():
             raise CardError("what injections do together holds a number that is not finite; measure it again")
 
     @property

@@ -67,6 +67,7 @@ def forecast_slips(
     from aishw.ais.rollout import rk4
     from aishw.engines.macromodel_drift import segment_circuit
     from aishw.engines.macromodel_rollout import carriers, detuned_drift
+    from aishw.engines.macromodel_switch import switched
 
     known = calibration.together.drift_error if calibration.together else 0.0
     drift_error = (known or DRIFT_ERROR) if drift_error is None else drift_error
@@ -89,6 +90,9 @@ def forecast_slips(
     own, of = torch.from_numpy(free.T.copy()), torch.from_numpy(plain)
     codes = carriers(design, None, state)
     for segment, (cycles, duration) in enumerate(zip(design.cycles_per_tau, design.system.duration_tau)):
+        state = switched(design, calibration, segment, state)(state)
+        if windows is not None:
+            state[:, images:] = torch.where(own, state[:, images:], state[:, of])
         circuit = segment_circuit(design, calibration, segment, state)
         drift = circuit.drift("auto", (codes["coupling"][segment], codes["reference"][segment], codes["shil"][segment]))
         detuned = detuned_drift(drift, float(cycles) * detuning)

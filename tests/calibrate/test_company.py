@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from aishw.calibrate.closed import FAN_IN, network
-from aishw.calibrate.company import ARRAY, NUMBERS, ONE_PE, Company, load_company, save_company
+from aishw.calibrate.company import ARRAY, NUMBERS, ONE_PE, SWITCH, Company, load_company, save_company
 from aishw.calibrate.company_fit import fit_company
 from aishw.calibrate.courses import FINE, Course, Run, adrift, along, array, courses_of, gathered, slipping
 from aishw.calibrate.match import tables_id
 from aishw.calibrate.shipped import calibration_of, company_path, shipped_path, tables_of
+from aishw.calibrate.switches import switches_of, with_switches
 from aishw.engines.base import Job
 from aishw.engines.macromodel import Macromodel
 from aishw.errors import CardError, StoreError
@@ -25,7 +26,7 @@ from aishw.lower.together import alone, quadratic
 RING28, ARRAYS = load_target("ring28"), Solver(steps_per_cycle=280)
 TABLES = tables_of(RING28, FAN_IN, ARRAYS)
 TRUE = {"drift": 3e-4, "product00_im": -0.2, "conjugate02_re": 0.1, "conjugate01_im": 0.3, "shil_load": -0.04,
-        "load": -5e-6, "skew_re": 4e-4}  # fmt: skip
+        "load": -5e-6, "skew_re": 4e-4, "idle1_re": 5e-3, "odd2_im": -2e-3}  # fmt: skip
 
 
 def made(values: dict[str, float]) -> Company:
@@ -53,6 +54,20 @@ def test_the_fit_gives_back_the_numbers_behind_the_phases() -> None:
     for name, value in TRUE.items():
         assert found.values[name] == pytest.approx(value, rel=0.02), name
         assert abs(found.values[name] - value) < 0.02 * abs(value) + 5 * found.errors[name]
+
+
+def test_jumps_at_a_change_of_codes_are_found() -> None:
+    """Arrays that are what a macromodel with such numbers says, read back from phases and starts."""
+    assert TABLES is not None
+    true = {"switch0_re": 0.09, "switch0_im": -0.06, "switch1_re": -0.07, "switch1_im": 0.04, "switch2_re": 0.05}
+    groups = []
+    for seed in (11, 12, 13):
+        design, x0 = network(RING28, seed, cycles=40, chunks=2)
+        groups.append(switches_of(array(design, x0[0]), courses(seed, true), TABLES))
+    found = with_switches(made({}), groups)
+    assert found.jump_before > 5e-3 and found.jump_after < 0.25 * found.jump_before  # a course jumps over a quarter of a cycle
+    for name in SWITCH:
+        assert found.values[name] == pytest.approx(true.get(name, 0.0), abs=0.02), name
 
 
 def test_numbers_of_arrays_are_not_sought_where_neighbours_are_replayed() -> None:

@@ -1,0 +1,60 @@
+"""Switching: how far phases move at once when codes change (`hardware.together`), on a design's circuit."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aishw.hardware.together import Together
+from aishw.lower.design import Design
+from aishw.units import TWO_PI
+
+Floats = NDArray[np.float64]
+Sources = tuple[Floats, Floats]
+
+
+def change(design: Design, segment: int) -> tuple[Sources, Sources]:
+    """By how much the weights w of couplers (E,) and reference (N,) rise when a segment begins, and by how much their
+    biases r; before the first one there are none."""
+    now, none = _sources(design, segment), ((0.0, 0.0), (0.0, 0.0))
+    before = _sources(design, segment - 1) if segment else none
+    (pair, own), (bias, own_bias) = ((a[0] - b[0], a[1] - b[1]) for a, b in zip(now, before))
+    return (pair, own), (bias, own_bias)
+
+
+def reference_rad(design: Design, segment: int) -> float:
+    """The reference's own phase, within a turn, when a segment begins."""
+    cycles = float((design.cycles_per_tau * design.system.duration_tau)[:segment].sum())
+    return TWO_PI * (cycles * (1 + design.reference_shift / TWO_PI) % 1.0)
+
+
+def sum_of(design: Design, sources: Sources, order: int, state: Floats) -> NDArray[np.complex128]:
+    """(B, N): sum of sources (E,), (N,) times exp(i order D) at every site, at phases (B, N)."""
+    from scipy.sparse import csr_matrix
+
+    pair, own = sources
+    matrix = csr_matrix((pair, tuple(design.system.topology.edges)), shape=(own.size, own.size))
+    return np.asarray(np.exp(1j * order * state) * ((matrix @ np.exp(-1j * order * state).T).T + own))
+
+
+def terms(design: Design, segment: int, state: Floats) -> NDArray[np.complex128]:
+    """(3, B, N): what each number of `Together.switch` is multiplied with when a segment begins, at phases (B, N)."""
+    weights, biases = change(design, segment)
+    once = sum_of(design, weights, 1, state)
+    twice = sum_of(design, biases, 2, state) if any(each.any() for each in biases) else 0 * once
+    back = np.exp(-2j * (reference_rad(design, segment) + state))
+    return np.stack([once, once * back, twice * back])
+
+
+def after_switch(design: Design, together: Together, segment: int, state: Floats) -> Floats:
+    """(B, N): the phases just after a segment begins, from those just before."""
+    if not together.switch.any():
+        return state
+    return np.asarray(state + np.einsum("k,kbn->bn", together.switch, terms(design, segment, state)).real)
+
+
+def _sources(design: Design, segment: int) -> tuple[Sources, Sources]:
+    driven, top = design.system.topology.edges[0], design.code_limit
+    rate, own_rate = design.rate["coupling"][segment][driven], design.rate["reference"][segment]
+    weights = rate * design.codes["coupling"][segment] / top, own_rate * design.codes["reference"][segment] / top
+    return weights, (rate, own_rate)
