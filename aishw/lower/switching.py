@@ -16,10 +16,12 @@ Sources = tuple[Floats, Floats]
 def change(design: Design, segment: int) -> tuple[Sources, Sources]:
     """By how much the weights w of couplers (E,) and reference (N,) rise when a segment begins, and by how much their
     biases r; before the first one there are none."""
-    now, none = _sources(design, segment), ((0.0, 0.0), (0.0, 0.0))
-    before = _sources(design, segment - 1) if segment else none
-    (pair, own), (bias, own_bias) = ((a[0] - b[0], a[1] - b[1]) for a, b in zip(now, before))
-    return (pair, own), (bias, own_bias)
+    now = _sources(design, segment)
+    if not segment:
+        return now
+    (pair, own), (bias, own_bias) = now
+    (last_pair, last_own), (last_bias, last_own_bias) = _sources(design, segment - 1)
+    return (pair - last_pair, own - last_own), (bias - last_bias, own_bias - last_own_bias)
 
 
 def reference_rad(design: Design, segment: int) -> float:
