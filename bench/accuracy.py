@@ -54,6 +54,7 @@ RESULTS = ROOT / "bench" / "results"
 CHECKPOINT = "digits16_4bit"
 # Real taps have inner edges that no replay has: T/140 ends 0.03 rad from a tight run after 40 cycles, T/280 0.002.
 ARRAY = Solver(steps_per_cycle=280)
+COMPANY = ("before", "after", "runs", "jump_before", "jump_after")
 Row = dict[str, Any]
 
 
@@ -157,7 +158,8 @@ def correction(name: str, results: Row) -> str:
         return (
             f"Held-out networks of `{name}`: rad rms at the ends of the four chunks. What injections do together was "
             f"fitted to {four['runs']} training runs of other seeds (`bench/company.py`): the drift's error in runs "
-            f"left out fell from {four['before']:.1e} with the tables alone to {four['after']:.1e} rad per cycle."
+            f"left out fell from {four['before']:.1e} with the tables alone to {four['after']:.1e} rad per cycle, what "
+            f"phases jump by where codes change from {four['jump_before']:.4f} to {four['jump_after']:.4f} rad."
         )
     closed = {k: complex(*v) for k, v in results["closed"].items()}
     return (f"Held-out networks of `{name}`: rad rms at the ends of the four chunks. Three training networks of 40 "
@@ -239,10 +241,11 @@ def main() -> None:
         results = {"key": key, "heldout": {}, "windows": {}}
 
     todo = [seed for seed in range(args.seeds) if str(seed) not in results["heldout"]]
+    company = company_of(target, FAN_IN, four)
+    if company:
+        results["company"] = {name: getattr(company, name) for name in COMPANY}
     if todo and four is not None:
-        company = company_of(target, FAN_IN, four)
         if company:
-            results["company"] = {name: getattr(company, name) for name in ("before", "after", "runs")}
             after = company.after
         else:
             if "closed" not in results:

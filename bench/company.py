@@ -28,7 +28,7 @@ from aishw.ais.checkpoint import load
 from aishw.ais.system import System, draw_start
 from aishw.calibrate import company
 from aishw.calibrate.closed import FAN_IN, network
-from aishw.calibrate.company_fit import fit_company
+from aishw.calibrate.company_fit import fit_company, superposed
 from aishw.calibrate.courses import Run, adrift, along, array, courses_of, crossings_of, gathered, slipping
 from aishw.calibrate.scale import calibrated
 from aishw.calibrate.shipped import company_path, shipped_path, tables_of
@@ -112,6 +112,8 @@ def main() -> None:
     calls = [partial(crossings, name, run, steady, args.keep) for name, run in runs.items()]
     found = run_all(calls, args.workers)
     groups = [courses_of(run, each, steady) for run, each in zip(runs.values(), found)]
+    slope, residual, moved = superposed(groups, calibration)
+    print(f"against the sum of tables: slope {slope:.4f}, residual {residual:.1e} of {moved:.1e} rad per cycle")
     made_by = f"python bench/company.py --target {args.target} --fan-in {args.fan_in}"
     fitted = fit_company(groups, calibration, names, made_by)
     made, whole = fitted.applied(calibration), partial(courses_of, steady=steady, whole=True)

@@ -9,6 +9,7 @@ run that it has not seen, and the spread of the numbers is their standard error 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from aishw.calibrate.company import ARRAY, ONE_PE, Company
 from aishw.calibrate.courses import FINE, Course
 from aishw.calibrate.match import tables_id
 from aishw.hardware.calibration import Calibration
+from aishw.hardware.together import Together
 from aishw.lower.circuit import injected
 
 Floats = NDArray[np.float64]
@@ -45,6 +47,19 @@ def fit_company(
         dict(zip(names, (whole / scale).tolist())), dict(zip(names, errors.tolist())), before,
         float(np.sqrt(np.mean(unseen**2))), count, strongest, tables_id(calibration), made_by,
     )  # fmt: skip
+
+
+def superposed(groups: Sequence[Sequence[Course]], calibration: Calibration) -> tuple[float, float, float]:
+    """Does the sum of single injections' tables hold for all at once? What phases moved by in a cycle against that sum:
+    slope, rms residual and rms, rad per cycle."""
+    alone = replace(calibration, together=Together())
+    moved, foretold = [], []
+    for course in [course for group in groups for course in group]:
+        sums = cumulative_trapezoid(_drift(course, alone), course.cycles, axis=0, initial=0)
+        foretold.append(np.diff(sums[::FINE], axis=0).ravel())
+        moved.append(np.diff(course.phase_rad[::FINE, course.sites], axis=0).ravel())
+    x, y = np.concatenate(foretold), np.concatenate(moved)
+    return float(x @ y / (x @ x)), float(np.sqrt(np.mean((y - x) ** 2))), float(np.sqrt(np.mean(y**2)))
 
 
 def _rows(
