@@ -10,7 +10,7 @@ import pytest
 
 from aishw.calibrate.closed import FAN_IN, network
 from aishw.calibrate.company import ARRAY, NUMBERS, ONE_PE, SWITCH, Company, load_company, save_company
-from aishw.calibrate.company_fit import fit_company
+from aishw.calibrate.company_fit import fit_company, superposed
 from aishw.calibrate.courses import FINE, Course, Run, adrift, along, array, courses_of, gathered, slipping
 from aishw.calibrate.match import tables_id
 from aishw.calibrate.shipped import calibration_of, company_path, shipped_path, tables_of
@@ -18,6 +18,7 @@ from aishw.calibrate.switches import switches_of, with_switches
 from aishw.engines.base import Job
 from aishw.engines.macromodel import Macromodel
 from aishw.errors import CardError, StoreError
+from aishw.hardware.calibration import Calibration
 from aishw.hardware.cards import load_target
 from aishw.hardware.solver import Solver
 from aishw.hardware.together import Together
@@ -34,12 +35,13 @@ def made(values: dict[str, float]) -> Company:
     return Company(values, {}, 2e-3, 1e-3, 3, 0.1, tables_id(TABLES), "a test")
 
 
-def courses(seed: int, values: dict[str, float]) -> list[Course]:
-    """A 3x3 array that is what the macromodel with these numbers says."""
+def courses(seed: int, values: dict[str, float], calibration: Calibration | None = None) -> list[Course]:
+    """A 3x3 array that is what the macromodel with these numbers, or with a calibration as it is, says."""
     assert TABLES is not None
+    calibration = calibration or made(values).applied(TABLES)
     design, x0 = network(RING28, seed, cycles=40, chunks=2)
     cycles = np.arange(40 * FINE + 1) / FINE
-    state = Macromodel(made(values).applied(TABLES)).run(design, Job(x0, cycles / 20)).state[0]
+    state = Macromodel(calibration).run(design, Job(x0, cycles / 20)).state[0]
     half = 20 * FINE
     return [
         Course(design, k, np.arange(9), cycles[at], state[at])
@@ -56,6 +58,14 @@ def test_the_fit_gives_back_the_numbers_behind_the_phases() -> None:
         assert abs(found.values[name] - value) < 0.02 * abs(value) + 5 * found.errors[name]
 
 
+def test_tables_that_add_up_have_slope_one_against_their_sum() -> None:
+    assert TABLES is not None
+    adds = replace(TABLES, together=Together())
+    slope, residual, moved = superposed([courses(seed, {}, adds) for seed in (1, 2)], TABLES)
+    assert abs(slope - 1) < 1e-4 and residual < 1e-3 * moved
+    assert superposed([courses(seed, TRUE) for seed in (1, 2)], TABLES)[1] > 10 * residual
+
+
 def test_jumps_at_a_change_of_codes_are_found() -> None:
     """Arrays that are what a macromodel with such numbers says, read back from phases and starts."""
     assert TABLES is not None
@@ -65,7 +75,9 @@ def test_jumps_at_a_change_of_codes_are_found() -> None:
         design, x0 = network(RING28, seed, cycles=40, chunks=2)
         groups.append(switches_of(array(design, x0[0]), courses(seed, true), TABLES))
     found = with_switches(made({}), groups)
-    assert found.jump_before > 5e-3 and found.jump_after < 0.25 * found.jump_before  # a course jumps over a quarter of a cycle
+    assert (
+        found.jump_before > 5e-3 and found.jump_after < 0.25 * found.jump_before
+    )  # a course jumps over a quarter of a cycle
     for name in SWITCH:
         assert found.values[name] == pytest.approx(true.get(name, 0.0), abs=0.02), name
 
