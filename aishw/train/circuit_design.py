@@ -1,8 +1,8 @@
 """What weights are trained for: a calibrated circuit by name, and the design that it makes of a System.
 
 The reference's shift is that of `lower.reference` (mean over sites, starts and cycles of circuit less ideal drift,
-along the realised equation), from the same starts, in single precision and with the tables that are rolled out anyway.
-It is computed anew for every design, as weights move it and `lower` will compute it again.
+with its jumps, along the realised equation), from the same starts, in single precision and with the tables that are
+rolled out anyway. It is computed anew for every design, as weights move it and `lower` will compute it again.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from aishw.hardware.target import Target
 from aishw.library import find
 from aishw.lower.design import Design
 from aishw.lower.lower import lower
+from aishw.lower.reference import mean_jump_rad
 from aishw.train.chip import Spread, spread_of
 
 if TYPE_CHECKING:
@@ -118,16 +119,18 @@ def reference_shift(design: Design, calibration: Calibration) -> float:
 
     bounds = design.system.boundaries_tau
     middle = (np.arange(_SHIFT_POINTS) + 0.5) / _SHIFT_POINTS
-    times = np.append((bounds[:-1, None] + np.diff(bounds)[:, None] * middle).ravel(), bounds[-1])
+    times = bounds[:-1, None] + np.diff(bounds)[:, None] * np.append(middle, 1.0)
     start = torch.tensor(draw_start(design.system, _SHIFT_STARTS, seed=0), dtype=torch.float32)
     moved = 0.0
     with torch.no_grad():
-        states = rollout(design.realised, start, "heun", 0.1, times)
+        states = rollout(design.realised, start, "heun", 0.1, times.ravel()).unflatten(1, times.shape)
         for segment, duration_tau in enumerate(design.system.duration_tau):
-            points = states[:, segment * _SHIFT_POINTS : (segment + 1) * _SHIFT_POINTS]
+            points = states[:, segment, :-1]
             circuit = segment_circuit(design, calibration, segment, start)
             codes = [start.new_tensor(design.codes[kind][segment]) for kind in ("coupling", "reference", "shil")]
             drift = circuit.drift("auto", (codes[0], codes[1], codes[2]))
             moved += float(drift(points.reshape(-1, design.system.sites).T.contiguous()).double().mean()) * duration_tau
-        ideal = float((states[:, -1] - start).double().mean())
-    return design.reference_shift + (moved - ideal) / design.cycles
+        ideal = float((states[:, -1, -1] - start).double().mean())
+    shift = design.reference_shift + (moved - ideal) / design.cycles
+    begins = torch.cat([start[:, None], states[:, :-1, -1]], dim=1).double().numpy()
+    return shift + mean_jump_rad(replace(design, reference_shift=shift), calibration, begins) / design.cycles

@@ -11,6 +11,7 @@ from test_lower import a_system, a_target
 from aishw.hardware.calibration import HARMONICS, Calibration, Table
 from aishw.hardware.solver import Solver
 from aishw.hardware.steady import SteadyState
+from aishw.hardware.together import Together
 from aishw.lower import lower
 from aishw.lower.reference import common_drift
 
@@ -61,6 +62,21 @@ def test_an_even_harmonic_counts_where_the_neighbours_agree():
     cal, d = calibration(target, z2=0.02 * np.exp(0.3j)), lower(same, target)
     found = common_drift(d, cal, np.full((3, system.sites), 0.7))
     assert found == pytest.approx(4 * 0.02 * np.cos(0.3) * d.rate["coupling"][0, 0], rel=1e-9)
+
+
+def test_jumps_at_changes_of_codes_are_drift():
+    """All sites in phase and one strength of coupling: the first codes move each by Re[switch_0] times four drives."""
+    target, system = a_target(), a_system(segments=1)
+    same = replace(system, coupling=np.full_like(system.coupling, 0.5),
+                   terms={name: np.zeros_like(value) for name, value in system.terms.items()})  # fmt: skip
+    d, x0 = lower(same, target), np.full((3, system.sites), 0.7)
+    jumps = np.zeros_like(Together().switch)
+    jumps[0] = 0.2 + 0.3j
+    jumping = replace(calibration(target), together=Together(switch=jumps))
+    expected = 0.2 * 4 * d.rate["coupling"][0, 0] / d.cycles
+    assert expected > 1e-4 and common_drift(d, jumping, x0) == pytest.approx(expected, rel=1e-9)
+    shifted = replace(d, reference_shift=0.01)
+    assert common_drift(shifted, jumping, x0) == pytest.approx(expected, rel=1e-9)
 
 
 def test_the_shift_is_found_whatever_the_design_has_and_changes_nothing_else():
