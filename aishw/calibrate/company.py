@@ -27,7 +27,7 @@ ONE_PE = (
 )  # fmt: skip
 TAPS = ("odd0", *(f"{what}_{part}" for what in ("idle1", "idle2", "odd2") for part in _PARTS))
 ARRAY = ("load", "delay", *(f"{what}_{part}" for what in ("pull", "pull_shil", "skew") for part in _PARTS), *TAPS)
-SWITCH = tuple(f"switch{k}_{part}" for k in range(3) for part in _PARTS)
+SWITCH = tuple(f"switch{k}_{part}" for k in range(6) for part in _PARTS)
 NUMBERS = ONE_PE + ARRAY
 
 
@@ -70,7 +70,7 @@ class Company:
             calibration, self.values.get("drift", 0.0), 1 + number("coupling"), 1 + number("shil"),
             self.values.get("shil_load", 0.0),
         )  # fmt: skip
-        switch = np.array([number(f"switch{k}") for k in range(3)])
+        switch = np.array([number(f"switch{k}") for k in range(6)])
         together = Together(products, conjugates, closed, self.after, switch)
         tables = {kind: t if kind == "shil" else _squared(t, together) for kind, t in made.tables.items()}
         tables.setdefault("reference", tables["coupling"])  # its taps are ideal sources'

@@ -30,7 +30,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Switch:
-    """jump_rad: (M,) of a run's sites; rows: (M, 6) what each number of SWITCH adds to it."""
+    """jump_rad: (M,) of a run's sites; rows: (M, 12) what each number of SWITCH adds to it."""
 
     jump_rad: Floats
     rows: Floats
@@ -62,9 +62,10 @@ def switches_of(run: Run, courses: Sequence[Course], calibration: Calibration) -
     return found
 
 
-def with_switches(company: Company, groups: Sequence[Sequence[Switch]]) -> Company:
-    """`company` with the numbers of SWITCH behind jumps, run by run, each run left out in turn for their errors."""
-    rows = [np.concatenate([each.rows for each in group]) for group in groups]
+def with_switches(company: Company, groups: Sequence[Sequence[Switch]], count: int = len(SWITCH)) -> Company:
+    """`company` with the first `count` numbers of SWITCH behind jumps, run by run, each run left out in turn for their
+    errors."""
+    rows = [np.concatenate([each.rows for each in group])[:, :count] for group in groups]
     jumps = [np.concatenate([each.jump_rad for each in group]) for group in groups]
     squares, sides = [a.T @ a for a in rows], [a.T @ y for a, y in zip(rows, jumps)]
     whole = damped(sum(squares), sum(sides))

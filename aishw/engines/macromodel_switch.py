@@ -9,7 +9,7 @@ import torch
 
 from aishw.hardware.calibration import Calibration
 from aishw.lower.design import Design
-from aishw.lower.switching import Sources, change, reference_rad
+from aishw.lower.switching import Sources, change, reference_rad, shil_change
 from aishw.lower.together import together_of
 
 Tensor = torch.Tensor
@@ -21,19 +21,27 @@ def switched(design: Design, calibration: Calibration, segment: int, like: Tenso
     numbers = together_of(calibration).switch
     if not numbers.any():
         return lambda x: x
-    (weights, biases), back = change(design, segment), np.exp(-2j * reference_rad(design, segment))
+    (weights, biases), (size, signed) = change(design, segment), shil_change(design, segment)
     once, twice = _sums(design, weights, like), _sums(design, biases, like)
-    first, second, third = numbers[0], numbers[1] * back, numbers[2] * back
+    back = np.exp(-1j * reference_rad(design, segment))
+    first, second, third, fourth, fifth, sixth = numbers * back ** np.array([0, 2, 2, 0, 2, 1])
+    by_size, by_sign = (like.new_tensor(each)[:, None] for each in (size, signed))
 
     def moved(x: Tensor) -> Tensor:
         u, v = x.cos(), x.sin()
+        u2, v2 = u * u - v * v, 2 * u * v
         a, b = once(u, v)  # T_0 = exp(is) (a - ib), and exp(-2is) T_0 = exp(-is) (a - ib)
         x = x + first.real * (u * a + v * b) + first.imag * (u * b - v * a)
         x = x + second.real * (u * a - v * b) + second.imag * (v * a + u * b)
         if third and any(each.any() for each in biases):
-            a, b = twice(u * u - v * v, 2 * u * v)  # exp(-2is) T_2 = a - ib
+            a, b = twice(u2, v2)  # exp(-2is) T_2 = a - ib
             x = x + third.real * a + third.imag * b
-        return x
+        if fourth:
+            u3, v3 = u * u2 - v * v2, u * v2 + v * u2
+            a, b = once(u3, v3)
+            x = x + fourth.real * (u3 * a + v3 * b) + fourth.imag * (u3 * b - v3 * a)
+        x = x + by_size * (fifth.real * u2 + fifth.imag * v2)  # exp(-2is)
+        return x + by_sign * (sixth.real * u - sixth.imag * v)  # exp(-is) exp(2is)
 
     return moved
 

@@ -16,7 +16,10 @@ A drive moves a phase by its mean over a cycle, the drift, and by a ripple of ze
 codes change, both change at once, and the phase goes on from elsewhere: with the PE's own angle theta at that moment,
 an image's start among them (drives rise from none),
 
-    s_i jumps by Re[ switch_0 dT_0 + exp(-2i theta) (switch_1 dT_0 + switch_2 dT_2) ].
+    s_i jumps by Re[ switch_0 dT_0 + exp(-2i theta) (switch_1 dT_0 + switch_2 dT_2) + switch_3 dT_1
+                     + switch_4 exp(-2i theta) d|S| + switch_5 exp(-i theta) dS ],
+
+with SHIL's strength S = code's strength with its sign times exp(2i s_i).
 """
 
 from __future__ import annotations
@@ -40,7 +43,7 @@ def _closed() -> NDArray[np.complex128]:
 
 
 def _switch() -> NDArray[np.complex128]:
-    return np.zeros(3, dtype=complex)
+    return np.zeros(6, dtype=complex)
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +53,7 @@ class Together:
     pull_shil (cycles), skew (per code), and, real, load (rad per cycle and code squared) and delay (rad per code).
 
     drift_error: rad per cycle rms, what a macromodel with these numbers was off by in runs that it had not seen (0: not
-    known). switch: (3,) complex, cycles. Raises CardError for other shapes and for numbers that are not finite.
+    known). switch: (6,) complex, cycles. Raises CardError for other shapes and for numbers that are not finite.
     """
 
     products: NDArray[np.complex128] = field(default_factory=_none)
@@ -64,7 +67,7 @@ class Together:
             value = getattr(self, name)
             if np.shape(value) != (3, 3) or np.tril(value, -1).any() or value[1, 1] != 0:
                 raise CardError(f"{name} must be the upper triangle of a 3x3 matrix with no entry at 1, 1, got {value}")
-        for name, size in (("closed", 5), ("switch", 3)):
+        for name, size in (("closed", 5), ("switch", 6)):
             if np.shape(getattr(self, name)) != (size,):
                 raise CardError(f"{name} must hold {size} numbers, got shape {np.shape(getattr(self, name))}")
         numbers = (self.products.ravel(), self.conjugates.ravel(), self.closed, self.switch)

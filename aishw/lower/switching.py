@@ -39,13 +39,21 @@ def sum_of(design: Design, sources: Sources, order: int, state: Floats) -> NDArr
     return np.asarray(np.exp(1j * order * state) * ((matrix @ np.exp(-1j * order * state).T).T + own))
 
 
+def shil_change(design: Design, segment: int) -> tuple[Floats, Floats]:
+    """(N,), (N,) rad per cycle: by how much SHIL's strength without its sign, and with it, rises."""
+    strength = design.values("shil") / design.cycles_per_tau[:, None]
+    before = strength[segment - 1] if segment else np.zeros_like(strength[0])
+    return np.abs(strength[segment]) - np.abs(before), strength[segment] - before
+
+
 def terms(design: Design, segment: int, state: Floats) -> NDArray[np.complex128]:
-    """(3, B, N): what each number of `Together.switch` is multiplied with when a segment begins, at phases (B, N)."""
-    weights, biases = change(design, segment)
-    once = sum_of(design, weights, 1, state)
+    """(6, B, N): what each number of `Together.switch` is multiplied with when a segment begins, at phases (B, N)."""
+    (weights, biases), (size, signed) = change(design, segment), shil_change(design, segment)
+    once, thrice = sum_of(design, weights, 1, state), sum_of(design, weights, 3, state)
     twice = sum_of(design, biases, 2, state) if any(each.any() for each in biases) else 0 * once
-    back = np.exp(-2j * (reference_rad(design, segment) + state))
-    return np.stack([once, once * back, twice * back])
+    back = np.exp(-1j * (reference_rad(design, segment) + state))
+    shil = signed * np.exp(2j * state)
+    return np.stack([once, once * back**2, twice * back**2, thrice, size * back**2, shil * back])
 
 
 def after_switch(design: Design, together: Together, segment: int, state: Floats) -> Floats:

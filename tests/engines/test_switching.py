@@ -70,7 +70,7 @@ def test_jumps_stand_for_the_ripple_of_an_unaveraged_equation() -> None:
         job = Job(x0[None], d.system.boundaries_tau)
         wanted, off = rippled(d, x0), []
         for number in (0.0, -1j / (4 * np.pi)):
-            together = Together(switch=np.array([0, number, 0]))
+            together = Together(switch=np.array([0, number, 0, 0, 0, 0]))
             found = Macromodel(replace(ideal(d), together=together)).run(d, job).state[0]
             assert np.array_equal(found[0], x0)  # a sample on a boundary is from before its codes
             off.append(abs(found[-1, SITE] - wanted))
@@ -78,7 +78,10 @@ def test_jumps_stand_for_the_ripple_of_an_unaveraged_equation() -> None:
 
 
 def full(d: Design) -> Calibration:
-    return replace(ideal(d), together=Together(switch=np.array([0.09 - 0.06j, -0.07 + 0.04j, 0.02 + 0.03j])))
+    return replace(
+        ideal(d),
+        together=Together(switch=np.array([0.09 - 0.06j, -0.07 + 0.04j, 0.02 + 0.03j, 0.03j, 0.1 + 0.2j, -0.2 + 0.1j])),
+    )
 
 
 @pytest.mark.parametrize("policy", ["array", "chunk", "site"])
@@ -107,9 +110,9 @@ def test_codes_that_stay_move_nothing_and_a_start_counts_from_none() -> None:
                    full_scale={k: np.repeat(v[:1] / d.cycles_per_tau[0], len(v), axis=0) * d.cycles_per_tau[:, None]
                                for k, v in d.full_scale.items()})  # fmt: skip
     state = np.random.default_rng(0).uniform(-3, 3, (2, d.system.sites))
-    together = Together(switch=np.array([0.1, 0.2j, 0.3]))
+    together = Together(switch=np.array([0.1, 0.2j, 0.3, 0.4, 0.5j, 0.6]))
     assert np.abs(after_switch(same, together, 1, state) - state).max() < 1e-12
     moved = after_switch(same, together, 0, state) - state
     assert moved[0, SITE] == pytest.approx(float((together.switch @ terms(same, 0, state)[:, 0, SITE]).real), rel=1e-12)
-    with pytest.raises(CardError, match="switch must hold 3 numbers"):
+    with pytest.raises(CardError, match="switch must hold 6 numbers"):
         Together(switch=np.zeros(2))
