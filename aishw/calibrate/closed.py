@@ -32,22 +32,27 @@ SIDE, NEIGHBOURS, FAN_IN = 3, "cross4", 4
 CHUNKS, CYCLES = 4, 160.0
 TRAINING = (1001, 1002, 1003)
 TRAINING_CYCLES = 40
+TRAINED = {"coupling": 0.52, "shil": 0.51, "reference": 0.45}  # of the strongest code: digits16_4bit on `ring28`
 SETTLED = 2  # cycles at either end that the fit leaves out: start transients, the spline's ends
 
 
 def network(
-    target: Target, seed: int, bits: int = 4, cycles: float = CYCLES, chunks: int = CHUNKS
+    target: Target, seed: int, bits: int = 4, cycles: float = CYCLES, chunks: int = CHUNKS, trained: bool = False
 ) -> tuple[Design, NDArray[np.float64]]:
     """A random design on a 3x3 torus and its start phases (1, 9) rad, uniform over the circle.
 
-    Codes of every kind are uniform over all that `bits` hold; every kind has the strongest bias of its card, SHIL the
-    middle one.
+    Codes of every kind are uniform over all that `bits` hold, or with `trained` Gaussian, rounded and clipped, with the
+    standard deviations of the shipped digits' codes. Every kind has the strongest bias of its card, SHIL the middle
+    one.
     """
     draw = np.random.default_rng(seed)
     topology = grid(SIDE, SIDE, NEIGHBOURS)
     sites, edges, top = topology.sites, topology.edges.shape[1], 2 ** (bits - 1) - 1
     counts = {"coupling": edges, "shil": sites, "reference": sites}
     codes = {kind: draw.integers(-top, top + 1, (chunks, counts[kind])).astype(np.int8) for kind in KINDS}
+    if trained:
+        spread = {kind: draw.normal(0, TRAINED[kind] * top, (chunks, counts[kind])) for kind in KINDS}
+        codes = {kind: np.clip(np.rint(each), -top, top).astype(np.int8) for kind, each in spread.items()}
     each = cycles / chunks
     rates = {kind: target.injections[kind].rate for kind in KINDS}
     used = {"coupling": rates["coupling"][-1], "shil": rates["shil"][rates["shil"].size // 2],
