@@ -1,8 +1,9 @@
 """How far from the transistors do the models end? The README's accuracy section comes from here.
 
-    python bench/accuracy.py [--seeds 8] [--windows 16] [--workers 2] [--target ring28] [--write]
+    python bench/accuracy.py [--seeds 8] [--trained 2] [--windows 16] [--workers 2] [--target ring28] [--write]
 
-Held-out networks (3x3 torus, real taps, 160 cycles) and windows of the shipped digits checkpoint (24 couplers a PE).
+Held-out networks (3x3 torus, real taps, 160 cycles; codes uniform, or as strong as a trained model's) and windows of
+the shipped digits checkpoint (24 couplers a PE).
 Every row is kept in bench/results/accuracy_TARGET.json under the calibration it belongs to, so a killed run goes on;
 what the transistors of a network did is kept in devices_TARGET.json, for every calibration of the same circuit. --write
 puts the tables between the marks in README.md.
@@ -27,7 +28,7 @@ from marks import write_between
 
 from aishw.ais.checkpoint import load
 from aishw.ais.system import draw_start
-from aishw.calibrate.closed import FAN_IN, Closed, measure_closed
+from aishw.calibrate.closed import FAN_IN, TRAINED, Closed, measure_closed
 from aishw.calibrate.company import Company, load_company
 from aishw.calibrate.match import tables_id
 from aishw.calibrate.scale import calibrated
@@ -78,26 +79,33 @@ def company_of(target: Target, fan_in: int, calibration: Calibration | None) -> 
     return load_company(company_path(shipped_path(target, fan_in)))
 
 
-def devices_of(target: Target, steady: SteadyState, seeds: list[int], workers: int) -> dict[int, Devices]:
+def devices_of(
+    target: Target, steady: SteadyState, seeds: list[int], workers: int, trained: bool = False
+) -> dict[int, Devices]:
     """What the transistors of every network did, from the file of kept runs as far as it goes."""
     path = RESULTS / f"devices_{target.name}.json"
     kept: Row = json.loads(path.read_text()) if path.exists() else {}
     if kept.get("circuit") != steady.circuit:
-        kept = {"circuit": steady.circuit, "networks": {}}
+        kept = {"circuit": steady.circuit}
+    networks = kept.setdefault("trained" if trained else "networks", {})
 
     def on_result(k: int, found: Devices) -> None:
-        kept["networks"][str(todo[k])] = {"phase_rad": found.phase_rad.tolist(), "cpu_s": found.cpu_s}
+        networks[str(todo[k])] = {"phase_rad": found.phase_rad.tolist(), "cpu_s": found.cpu_s}
         path.write_text(json.dumps(kept))
         print(f"seed {todo[k]}: {found.cpu_s:.0f} CPU s", flush=True)
 
-    todo = [seed for seed in seeds if str(seed) not in kept["networks"]]
-    run_all([partial(run_devices, target, steady, seed) for seed in todo], workers, on_result=on_result)
-    found = {seed: kept["networks"][str(seed)] for seed in seeds}
+    todo = [seed for seed in seeds if str(seed) not in networks]
+    run_all(
+        [partial(run_devices, target, steady, seed, trained=trained) for seed in todo], workers, on_result=on_result
+    )
+    found = {seed: networks[str(seed)] for seed in seeds}
     return {seed: Devices(np.array(each["phase_rad"]), each["cpu_s"]) for seed, each in found.items()}
 
 
-def heldout_row(target: Target, calibration: Calibration, drift_error: float, seed: int, devices: Devices) -> Row:
-    found = judge(target, calibration, seed, devices, drift_error=drift_error)
+def heldout_row(
+    target: Target, calibration: Calibration, drift_error: float, seed: int, devices: Devices, trained: bool = False
+) -> Row:
+    found = judge(target, calibration, seed, devices, drift_error=drift_error, trained=trained)
     lists = {name: getattr(found, name).tolist() for name in ("macromodel", "equation", "growth", "foreseen")}
     slips = {"doubtful": list(found.doubtful), "slipped": list(found.slipped)}
     return {"seed": seed, **lists, **slips, "cpu_s": devices.cpu_s}
@@ -168,38 +176,50 @@ def correction(name: str, results: Row) -> str:
             f"{closed['before'].real:.1e} to {closed['after'].real:.1e} rad per cycle.")  # fmt: skip
 
 
+def heldout_table(rows: list[Row]) -> list[str]:
+    """Lines of the networks' table and its medians."""
+    rows, more = sorted(rows, key=lambda row: row["seed"]), "foreseen" in rows[0]
+    lines = [
+        "| seed | macromodel | plain equation | "
+        + more * "foreseen | growth | "
+        + "sites predicted doubtful | slipped |",
+        "| --- | --- | --- | --- | --- |" + more * " --- | --- |",
+    ]
+    for row in rows:
+        both = [" ".join(f"{value:.3f}" for value in row[key]) for key in ("macromodel", "equation")]
+        places = [", ".join(map(str, row[key])) or "none" for key in ("doubtful", "slipped")]
+        if more:
+            both += [" ".join(f"{v:.3f}" for v in row["foreseen"]), " ".join(f"{v:.1f}" for v in row["growth"])]
+        lines.append(f"| {row['seed']} | {' | '.join(both)} | {places[0]} | {places[1]} |")
+    medians = [np.median([row[key] for row in rows], axis=0) for key in ("macromodel", "equation")]
+    both = [" ".join(f"{value:.3f}" for value in each) for each in medians]
+    if more:
+        both += [" ".join(f"{v:.3f}" for v in np.median([row["foreseen"] for row in rows], axis=0)), ""]
+    return [*lines, f"| **median** | **{both[0]}** | {' | '.join(both[1:])} | | |", ""]
+
+
 def tables(name: str, results: Row) -> str:
-    """The two tables as Markdown."""
+    """The tables as Markdown."""
     lines = []
-    rows = sorted(results["heldout"].values(), key=lambda row: row["seed"])
+    rows = list(results["heldout"].values())
     if rows:
-        more = "foreseen" in rows[0]
-        lines += [
-            correction(name, results),
-            "",
-            "| seed | macromodel | plain equation | "
-            + more * "foreseen | growth | "
-            + "sites predicted doubtful | slipped |",
-            "| --- | --- | --- | --- | --- |" + more * " --- | --- |",
-        ]
-        for row in rows:
-            both = [" ".join(f"{value:.3f}" for value in row[key]) for key in ("macromodel", "equation")]
-            places = [", ".join(map(str, row[key])) or "none" for key in ("doubtful", "slipped")]
-            if more:
-                both += [" ".join(f"{v:.3f}" for v in row["foreseen"]), " ".join(f"{v:.1f}" for v in row["growth"])]
-            lines.append(f"| {row['seed']} | {' | '.join(both)} | {places[0]} | {places[1]} |")
-        medians = [np.median([row[key] for row in rows], axis=0) for key in ("macromodel", "equation")]
-        both = [" ".join(f"{value:.3f}" for value in each) for each in medians]
-        if more:
-            both += [" ".join(f"{v:.3f}" for v in np.median([row["foreseen"] for row in rows], axis=0)), ""]
-        lines += [f"| **median** | **{both[0]}** | {' | '.join(both[1:])} | | |", ""]
-        if more:
+        lines += [correction(name, results), "", *heldout_table(rows)]
+        if "foreseen" in rows[0]:
             lines += [
                 "Foreseen: the macromodel's error at the chunk ends if every PE were off by a constant drift of its "
                 "own, as large (rms) as the training runs left; growth: how many times further apart two of the "
                 "macromodel's own runs are than at their starts.",
                 "",
             ]
+    rows = list(results.get("trained", {}).values())
+    if rows:
+        spread = ", ".join(f"{kind} {value:.2f}" for kind, value in TRAINED.items())
+        lines += [
+            f"The same with codes as strong as a trained model's: Gaussian, rounded and clipped, standard deviations "
+            f"of the shipped digits ({spread} of the strongest code; uniform codes have 0.62).",
+            "",
+            *heldout_table(rows),
+        ]
     rows = list(results["windows"].values())
     if rows:
         rms, slipped = [row["rms_rad"] for row in rows], sum(bool(row["slipped"]) for row in rows)
@@ -218,10 +238,24 @@ def tables(name: str, results: Row) -> str:
     return "\n".join(lines)
 
 
+def corrected_for_arrays(target: Target, four: Calibration, results: Row, workers: int) -> tuple[Calibration, float]:
+    """The calibration for held-out networks and the drift error that it is known to leave, noted in `results`."""
+    company = company_of(target, FAN_IN, four)
+    if company:
+        results["company"] = {name: getattr(company, name) for name in COMPANY}
+        return four, company.after
+    if "closed" not in results:
+        found = measure_closed(target, four, workers=workers)
+        results["closed"] = {k: [v.real, v.imag] for k, v in vars(found).items()}
+    closed = Closed(*(complex(*v) if k in ("coupling", "shil") else v[0] for k, v in results["closed"].items()))
+    return closed.applied(four), closed.after
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--target", default="ring28")
     parser.add_argument("--seeds", type=int, default=8)
+    parser.add_argument("--trained", type=int, default=2)
     parser.add_argument("--windows", type=int, default=16)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--write", action="store_true")
@@ -240,21 +274,13 @@ def main() -> None:
     if results.get("key") != key:
         results = {"key": key, "heldout": {}, "windows": {}}
 
-    todo = [seed for seed in range(args.seeds) if str(seed) not in results["heldout"]]
-    company = company_of(target, FAN_IN, four)
-    if company:
-        results["company"] = {name: getattr(company, name) for name in COMPANY}
-    if todo and four is not None:
-        if company:
-            after = company.after
-        else:
-            if "closed" not in results:
-                found = measure_closed(target, four, workers=args.workers)
-                results["closed"] = {k: [v.real, v.imag] for k, v in vars(found).items()}
-            closed = Closed(*(complex(*v) if k in ("coupling", "shil") else v[0] for k, v in results["closed"].items()))
-            four, after = closed.applied(four), closed.after
-        for seed, devices in devices_of(target, four.steady, todo, args.workers).items():
-            results["heldout"][str(seed)] = heldout_row(target, four, after, seed, devices)
+    if four is not None:
+        four, after = corrected_for_arrays(target, four, results, args.workers)
+        for name, seeds in (("heldout", range(args.seeds)), ("trained", range(100, 100 + args.trained))):
+            rows, trained = results.setdefault(name, {}), name == "trained"
+            todo = [seed for seed in seeds if str(seed) not in rows]
+            for seed, devices in devices_of(target, four.steady, todo, args.workers, trained).items():
+                rows[str(seed)] = heldout_row(target, four, after, seed, devices, trained)
         keep(path, results)
     if args.windows and full is not None:
         window_rows(

@@ -58,21 +58,28 @@ class HeldOut:
     slipped: tuple[int, ...]
 
 
-def run_devices(target: Target, steady: SteadyState, seed: int, cycles: float = CYCLES) -> Devices:
-    """One network on the transistors."""
-    design, x0 = network(target, seed, cycles=cycles)
+def run_devices(
+    target: Target, steady: SteadyState, seed: int, cycles: float = CYCLES, trained: bool = False
+) -> Devices:
+    """One network on the transistors. trained: with codes like a trained checkpoint's (`network`)."""
+    design, x0 = network(target, seed, cycles=cycles, trained=trained)
     trace = SpiceTransistor(steady).run(design, _job(design, x0))
     return Devices(trace.state[0], trace.cpu_s)
 
 
 def predict(
-    target: Target, calibration: Calibration, seed: int, cycles: float = CYCLES, drift_error: float = DRIFT_ERROR
+    target: Target,
+    calibration: Calibration,
+    seed: int,
+    cycles: float = CYCLES,
+    drift_error: float = DRIFT_ERROR,
+    trained: bool = False,
 ) -> tuple[int, ...]:
     """The sites that the macromodel calls doubtful before anything else has run. drift_error: rad per cycle rms, what
     the calibration is known to leave (`calibrate.company.Company.after`). A step is half a cycle."""
     from aishw.verify.slips import forecast_slips
 
-    design, x0 = network(target, seed, cycles=cycles)
+    design, x0 = network(target, seed, cycles=cycles, trained=trained)
     step_tau = 1 / (2 * float(design.cycles_per_tau.max()))
     forecast = forecast_slips(design, calibration, x0[0], step_tau=step_tau, drift_error=drift_error)
     return tuple(int(site) for site in np.flatnonzero(forecast.flags))
@@ -85,9 +92,10 @@ def judge(
     devices: Devices,
     cycles: float = CYCLES,
     drift_error: float = DRIFT_ERROR,
+    trained: bool = False,
 ) -> HeldOut:
     """One network through the macromodel and the equation of its codes, beside what the transistors did."""
-    design, x0 = network(target, seed, cycles=cycles)
+    design, x0 = network(target, seed, cycles=cycles, trained=trained)
     job = _job(design, x0)
     found = Macromodel(calibration).run(design, job).state[0]
     plain = OdeEngine("realised").run(design, job).state[0]
@@ -101,7 +109,8 @@ def judge(
     off = [Macromodel(calibration, detuning=each).run(design, job).state[0] for each in drifts]
     return HeldOut(
         seed, _rms(devices.phase_rad, found), _rms(devices.phase_rad, plain), growth[1:] / growth[0],
-        np.median([_rms(each, found) for each in off], axis=0), predict(target, calibration, seed, cycles, drift_error),
+        np.median([_rms(each, found) for each in off], axis=0),
+        predict(target, calibration, seed, cycles, drift_error, trained),
         tuple(slipped.tolist()),
     )  # fmt: skip
 
