@@ -2,7 +2,8 @@
 
     ds_i/dtau = cycles_per_tau ds_i/dcycle [+ sqrt(cycles_per_tau D) dW],    ds_i/dcycle as in `lower.circuit`
 
-with the tables of a Calibration at each site's own bias, and D the measured thermal phase diffusion. Without noise
+with the tables of a Calibration at each site's own bias, and D the measured thermal phase diffusion; phases jump where
+codes change (`lower.switching`), and a sample on such a boundary is from before it. Without noise
 DOP853 solves it; with noise RK4 takes fixed steps of at most 0.02 tau, each followed by its kick (the noise is
 additive, so this is of strong order 1 in the step). Flicker noise hardly changes during an image: it is one detuning
 per site and image, of sqrt(flicker / image_cycles) rad per cycle.
