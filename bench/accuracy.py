@@ -1,6 +1,6 @@
 """How far from the transistors do the models end? The README's accuracy section comes from here.
 
-    python bench/accuracy.py [--seeds 8] [--trained 2] [--windows 16] [--workers 2] [--target ring28] [--write]
+    python bench/accuracy.py [--seeds 8] [--trained 0] [--windows 16] [--workers 2] [--target ring28] [--write]
 
 Held-out networks (3x3 torus, real taps, 160 cycles; codes uniform, or as strong as a trained model's) and windows of
 the shipped digits checkpoint (24 couplers a PE).
@@ -255,7 +255,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--target", default="ring28")
     parser.add_argument("--seeds", type=int, default=8)
-    parser.add_argument("--trained", type=int, default=2)
+    parser.add_argument("--trained", type=int, default=0)
     parser.add_argument("--windows", type=int, default=16)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--write", action="store_true")
