@@ -78,7 +78,7 @@ def rollout_macromodel(
     step, state, seen, inside = METHODS[method], x.T.contiguous(), [], -1
     for leg in legs(np.cumsum(design.system.duration_tau), samples):
         if leg.segment != inside and leg.length_tau:  # a sample of the start is from before its codes
-            state = switched(design, calibration, leg.segment, state)(state)
+            state = switched(design, calibration, leg.segment, state, codes)(state)
             inside, cycles = leg.segment, float(design.cycles_per_tau[leg.segment])
             circuit = segment_circuit(design, calibration, inside, x, off, gain)
             plain = circuit.drift(path, (codes["coupling"][inside], codes["reference"][inside], codes["shil"][inside]))

@@ -1,28 +1,36 @@
-"""What a change of codes moves phases by (`lower.switching`), in torch; gradients reach the phases, not the codes."""
+"""What a change of codes moves phases by (`lower.switching`), in torch. Gradients reach phases and codes but SHIL's."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
 
+from aishw.ais.coupling_torch import NearSum, joined
 from aishw.hardware.calibration import Calibration
 from aishw.lower.design import Design
-from aishw.lower.switching import Sources, change, reference_rad, shil_change
+from aishw.lower.switching import Floats, change, reference_rad, shil_change
 from aishw.lower.together import together_of
 
 Tensor = torch.Tensor
+_KINDS = ("coupling", "reference")
 
 
-def switched(design: Design, calibration: Calibration, segment: int, like: Tensor) -> Callable[[Tensor], Tensor]:
+def switched(
+    design: Design, calibration: Calibration, segment: int, like: Tensor, codes: Mapping[str, Tensor] | None = None
+) -> Callable[[Tensor], Tensor]:
     """A function of phases (N, B) just before a segment begins that returns those just after, in the dtype and on the
-    device of `like`."""
+    device of `like`.
+
+    codes: per kind, (S, E) or (S, N), the design's codes as tensors that gradients go to.
+    """
     numbers = together_of(calibration).switch
     if not numbers.any():
         return lambda x: x
     (weights, biases), (size, signed) = change(design, segment), shil_change(design, segment)
-    once, twice = _sums(design, weights, like), _sums(design, biases, like)
+    pair, own = (_change(design, codes, kind, step, segment, like) for kind, step in zip(_KINDS, weights))
+    once, twice = _sums(design, pair, own), _sums(design, like.new_tensor(biases[0]), like.new_tensor(biases[1]))
     back = np.exp(-1j * reference_rad(design, segment))
     first, second, third, fourth, fifth, sixth = numbers * back ** np.array([0, 2, 2, 0, 2, 1])
     by_size, by_sign = (like.new_tensor(each)[:, None] for each in (size, signed))
@@ -46,16 +54,28 @@ def switched(design: Design, calibration: Calibration, segment: int, like: Tenso
     return moved
 
 
-def _sums(design: Design, sources: Sources, like: Tensor) -> Callable[[Tensor, Tensor], tuple[Tensor, ...]]:
-    """A function of cosines and sines (N, B): the sums over a site's sources of both."""
-    pair, own = sources
-    edges = torch.from_numpy(np.ascontiguousarray(design.system.topology.edges)).to(like.device)
-    size = (own.size, own.size)
-    matrix = torch.sparse_coo_tensor(edges, like.new_tensor(pair), size, check_invariants=False).coalesce()
-    by_own = like.new_tensor(own)[:, None]
+def _change(
+    design: Design, codes: Mapping[str, Tensor] | None, kind: str, step: Floats, segment: int, like: Tensor
+) -> Tensor:
+    """By how much a kind's weights rise, as a tensor whose gradient goes to the codes before and after."""
+    value = like.new_tensor(step)
+    if codes is None or not codes[kind].requires_grad:
+        return value
+    driven = design.system.topology.edges[0] if kind == "coupling" else slice(None)
+    for k, sign in ((segment, 1), (segment - 1, -1)):
+        if k >= 0:
+            rate = like.new_tensor(sign * design.rate[kind][k][driven] / design.code_limit)
+            value = value + rate * (codes[kind][k] - codes[kind][k].detach())
+    return value
+
+
+def _sums(design: Design, pair: Tensor, own: Tensor) -> Callable[[Tensor, Tensor], tuple[Tensor, ...]]:
+    """A function of cosines and sines (N, B): the sums over a site's sources, its couplers' (E,) and its own (N,), of
+    both."""
+    wiring = joined(design.system.topology, pair.device)
 
     def sums(u: Tensor, v: Tensor) -> tuple[Tensor, ...]:
-        a, b = torch.sparse.mm(matrix, torch.cat([u, v], dim=1)).chunk(2, dim=1)
-        return a + by_own, b
+        a, b = NearSum.apply(torch.cat([u, v], dim=1), pair, wiring).chunk(2, dim=1)
+        return a + own[:, None], b
 
     return sums

@@ -96,12 +96,31 @@ def test_torch_jumps_as_numpy_does(policy: str) -> None:
     assert np.abs(wanted - Macromodel(ideal(d)).run(d, Job(x0, times)).state).max() > 1e-2
 
 
-def test_gradients_pass_through_a_jump() -> None:
+@pytest.mark.parametrize("segment", [0, 1])
+def test_gradients_pass_through_a_jump(segment: int) -> None:
     from aishw.engines.macromodel_switch import switched
 
     d = design(5, policy="chunk")
     x = torch.tensor(np.random.default_rng(2).uniform(-3, 3, (d.system.sites, 2)), requires_grad=True)
-    assert torch.autograd.gradcheck(switched(d, full(d), 1, x), (x,))
+    assert torch.autograd.gradcheck(switched(d, full(d), segment, x), (x,))
+
+    def moved(coupling: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
+        return switched(d, full(d), segment, x, {"coupling": coupling, "reference": reference})(x.detach())
+
+    codes = [torch.tensor(d.codes[kind], dtype=torch.float64, requires_grad=True) for kind in ("coupling", "reference")]
+    (moved(*codes) ** 2).sum().backward()
+    slope = codes[0].grad[segment, 7]
+    bumped = [replace(d, codes={**d.codes, "coupling": d.codes["coupling"] + by}) for by in _bumps(d, segment, 7)]
+    up, down = ((switched(each, full(d), segment, x)(x.detach()) ** 2).sum() for each in bumped)
+    assert slope == pytest.approx(float((up - down).detach() / 2), rel=1e-6, abs=1e-9) and slope != 0
+    if segment:
+        assert codes[0].grad[segment - 1].abs().max() > 0 and codes[1].grad[segment].abs().max() > 0
+
+
+def _bumps(d: Design, segment: int, edge: int) -> tuple[np.ndarray, np.ndarray]:
+    one = np.zeros(d.codes["coupling"].shape)
+    one[segment, edge] = 1
+    return one, -one
 
 
 def test_codes_that_stay_move_nothing_and_a_start_counts_from_none() -> None:
