@@ -3,7 +3,7 @@
     python bench/macromodel.py [--batch 64] [--side 56] [--steps 80] [--repeats 5] [--double]
 
 Prints CPU seconds (the least of the repeats, the contenders taken in turns: a busy machine only adds) and their ratio,
-for weights of random size lowered to the target `ring28` and its shipped calibration. Measured on a busy EPYC core:
+for weights of random size lowered to the target `ring28` and its shipped calibration. Measured on an EPYC core:
 0.85 s against 0.28 s for forward and backward, ratio 3.1, forward alone 4.4. Exits 1 when both together cost more than
 3 times the plain KuraSHIL rollout.
 """
