@@ -5,7 +5,7 @@
 Gradients reach the float weights straight through their codes: dL/dw = dL/dcode * dcode/dw, the first from the tables'
 derivative at the integer code, the second from the target's levels; a weight beyond full scale gets none. Training
 lowers its weights anew in every step (`lower`), rolls the design out, and steps down this gradient. The jumps where
-codes change (`macromodel_switch`) pass gradients to the phases alone. Measured by `bench/macromodel.py`.
+codes change (`macromodel_switch`) pass gradients to phases and codes. Measured by `bench/macromodel.py`.
 """
 
 from __future__ import annotations
