@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from aishw.ais.system import System
     from aishw.hardware.calibration import Calibration
     from aishw.lower.design import Design
+    from aishw.train.metrics import Yardstick
     from aishw.verify.distribution import Distribution
     from aishw.verify.pipeline import Score, Tell
 
@@ -39,7 +42,7 @@ STRIP = 20  # images of each way in the report
               help="Images of each score through the macromodel (0: the distribution is not judged).")  # fmt: skip
 @click.option("--chips", default=3, show_default=True, type=click.IntRange(1, 100), help="Random chips of the scores.")
 @click.option("--score-ratio", default=1.5, show_default=True, type=common.POSITIVE,
-              help="Limit of the circuit's distance over the equation's, the floor added.")  # fmt: skip
+              help="Limit of the circuit's distance over the equation's or training's, the floor added.")  # fmt: skip
 @click.option("--dataset", metavar="NAME", help="The real images: digits, or a folder (default: the recipe's).")
 @common.out_option("The folder for report.html, report.json, pictures and run.h5.")
 @click.option("--resume", is_flag=True, help="Go on with what is in the folder.")
@@ -110,9 +113,10 @@ def _scores(
     if not images:
         return "images made through the macromodel were not scored, as was asked"
     try:
-        stated = files.made_by(find("models", checkpoint)).get("recipe") or {}
-        real = appraisal.real_images(system, stated, dataset, None)
+        made_by = files.made_by(find("models", checkpoint))
+        real = appraisal.real_images(system, made_by.get("recipe") or {}, dataset, None)
         rod = yardstick(real.images)
+        ended = _ended(made_by.get("score"), rod)
     except TrainError as error:
         if dataset is not None:
             raise
@@ -128,7 +132,17 @@ def _scores(
             lines.append(Line(way.name, distances, judged=way is not exact))
             strips[way.name] = shown[:STRIP]
         return Distribution(
-            tuple(lines), images, len(real.images), real.name, rod.measure.name, rod.floor, rod.noise, ratio, strips
-        )
+            tuple(lines), images, len(real.images), real.name, rod.measure.name, rod.floor, rod.noise, ratio, strips,
+            ended,
+        )  # fmt: skip
 
     return score
+
+
+def _ended(score: object, rod: Yardstick) -> float | None:
+    """The distance that training ended at, if the checkpoint says so and it was measured as `rod` measures."""
+    said = score if isinstance(score, Mapping) else {}
+    distance, floor = (said.get(name) for name in ("distance", "floor"))
+    if not (isinstance(distance, float) and isinstance(floor, float) and said.get("extractor") == rod.measure.name):
+        return None
+    return distance if math.isfinite(distance) and math.isclose(floor, rod.floor, rel_tol=1e-3) else None

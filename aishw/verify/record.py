@@ -202,9 +202,10 @@ def _sensitivity(growth: Sensitivity | None) -> dict[str, Any] | None:
 def _distribution(scored: Distribution | None) -> dict[str, Any] | None:
     if scored is None:
         return None
-    names = ("images", "real", "dataset", "extractor", "floor", "noise", "ratio", "limit", "passed")
+    names = ("images", "real", "dataset", "extractor", "floor", "noise", "ratio", "ended", "limit", "passed")
     return {
         **{name: getattr(scored, name) for name in names},
+        "yardstick": scored.yardstick[0],
         "lines": [{**vars(line), "mean": line.mean} for line in scored.lines],
         "provenance": "simulated",
     }

@@ -26,6 +26,13 @@ def test_the_limit_is_the_ratio_times_the_equations_plus_the_floor():
     assert scored((4.2, 4.5), ratio=2.0).part.state == "held"
 
 
+def test_weights_trained_through_the_circuit_are_held_to_what_training_ended_at():
+    found = scored((3.0, 3.1), ended=1.2)
+    assert found.limit == pytest.approx(1.5 * 1.2 + 1.0) and found.part.state == "fell short"
+    assert "1.5 times the 1.2 that training ended at" in found.part.reason
+    assert scored((3.0, 3.1), ended=9.0).limit == scored((3.0, 3.1)).limit
+
+
 def test_the_reason_brings_every_yardstick():
     reason = scored((4.2, 4.5)).part.reason
     for words in ("1,797 real images of digits", "n = 100", "cnn digits", "4.35 (4.2 to 4.5)", "2.2 (2 to 2.4)",
@@ -45,13 +52,14 @@ def test_what_says_nothing_is_refused(wrong):
 
 def test_the_report_shows_it_and_is_silent_without(monkeypatch):
     plain = problems.report()
-    content = record(replace(plain, distribution=scored((4.2, 4.5))))
+    content = record(replace(plain, distribution=scored((4.2, 4.5), ended=2.0)))
     assert content["distribution"]["lines"][1] == {
         "name": "3 chips", "distances": [4.2, 4.5], "judged": True, "mean": pytest.approx(4.35)
     }  # fmt: skip
     assert content["distribution"]["passed"] is False and json.dumps(content, allow_nan=False)
     pictures = dict.fromkeys(_names(plain), _DOT)
     page = render(content, pictures | {"distribution0.png": _DOT, "distribution1.png": _DOT})
+    assert "1.5 times what training ended at" in page
     assert "Images through the circuit" in page and "3 chips (judged)" in page and page.count("images, 3 chips") == 1
     silent = record(plain)
     assert silent["distribution"] is None and "Images through the circuit" not in render(silent, pictures)
