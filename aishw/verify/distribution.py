@@ -87,8 +87,8 @@ class Distribution:
         counted = "that" if name == ideal.name else f"the {distance:.3g} that training ended at"
         words = (
             f"Frechet distance to {self.real:,} real images of {self.dataset} ({self.extractor}, n = {self.images:,}): "
-            f"{'; '.join(said)}; {ideal.name} {_of(ideal)}. Limit {self.limit:.3g}: {self.ratio:g} times {counted} plus "
-            f"the floor of {self.floor:.3g}; noise would score {self.noise:.3g}"
+            f"{'; '.join(said)}; {ideal.name} {_of(ideal)}. Limit {self.limit:.3g}: {self.ratio:g} times {counted} "
+            f"plus the floor of {self.floor:.3g}; noise would score {self.noise:.3g}"
         )
         return Part(NAME, "held" if self.passed else "fell short", words)
 

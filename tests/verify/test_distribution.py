@@ -59,7 +59,7 @@ def test_the_report_shows_it_and_is_silent_without(monkeypatch):
     assert content["distribution"]["passed"] is False and json.dumps(content, allow_nan=False)
     pictures = dict.fromkeys(_names(plain), _DOT)
     page = render(content, pictures | {"distribution0.png": _DOT, "distribution1.png": _DOT})
-    assert "1.5 times what training ended at" in page
+    assert "1.50 times what training ended at" in page
     assert "Images through the circuit" in page and "3 chips (judged)" in page and page.count("images, 3 chips") == 1
     silent = record(plain)
     assert silent["distribution"] is None and "Images through the circuit" not in render(silent, pictures)
