@@ -28,7 +28,7 @@ from marks import write_between
 
 from aishw.ais.checkpoint import load
 from aishw.ais.system import draw_start
-from aishw.calibrate.closed import FAN_IN, TRAINED, Closed, measure_closed
+from aishw.calibrate.closed import FAN_IN, TRAINED, Closed, measure_closed, network
 from aishw.calibrate.company import Company, load_company
 from aishw.calibrate.match import tables_id
 from aishw.calibrate.scale import calibrated
@@ -96,8 +96,9 @@ def devices_of(
 
     todo = [seed for seed in seeds if str(seed) not in networks]
     run_all(
-        [partial(run_devices, target, steady, seed, trained=trained) for seed in todo], workers, on_result=on_result
-    )
+        [partial(run_devices, steady, *network(target, seed, trained=trained)) for seed in todo],
+        workers, on_result=on_result,
+    )  # fmt: skip
     found = {seed: networks[str(seed)] for seed in seeds}
     return {seed: Devices(np.array(each["phase_rad"]), each["cpu_s"]) for seed, each in found.items()}
 
@@ -105,7 +106,7 @@ def devices_of(
 def heldout_row(
     target: Target, calibration: Calibration, drift_error: float, seed: int, devices: Devices, trained: bool = False
 ) -> Row:
-    found = judge(target, calibration, seed, devices, drift_error=drift_error, trained=trained)
+    found = judge(calibration, *network(target, seed, trained=trained), devices, drift_error)
     lists = {name: getattr(found, name).tolist() for name in ("macromodel", "equation", "growth", "foreseen")}
     slips = {"doubtful": list(found.doubtful), "slipped": list(found.slipped)}
     return {"seed": seed, **lists, **slips, "cpu_s": devices.cpu_s}

@@ -16,14 +16,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from aishw.calibrate.closed import CYCLES, network
 from aishw.engines.base import Job
 from aishw.engines.macromodel import Macromodel
 from aishw.engines.ode import OdeEngine
 from aishw.engines.spice_transistor import SpiceTransistor
 from aishw.hardware.calibration import Calibration
 from aishw.hardware.steady import SteadyState
-from aishw.hardware.target import Target
 from aishw.lower.design import Design
 from aishw.units import wrap
 
@@ -49,7 +47,6 @@ class HeldOut:
     macromodel.
     """
 
-    seed: int
     macromodel: Floats
     equation: Floats
     growth: Floats
@@ -58,44 +55,26 @@ class HeldOut:
     slipped: tuple[int, ...]
 
 
-def run_devices(
-    target: Target, steady: SteadyState, seed: int, cycles: float = CYCLES, trained: bool = False
-) -> Devices:
-    """One network on the transistors. trained: with codes like a trained checkpoint's (`network`)."""
-    design, x0 = network(target, seed, cycles=cycles, trained=trained)
+def run_devices(steady: SteadyState, design: Design, x0: Floats) -> Devices:
+    """One network (`calibrate.closed.network`) on the transistors, from start phases x0 (1, N) rad."""
     trace = SpiceTransistor(steady).run(design, _job(design, x0))
     return Devices(trace.state[0], trace.cpu_s)
 
 
-def predict(
-    target: Target,
-    calibration: Calibration,
-    seed: int,
-    cycles: float = CYCLES,
-    drift_error: float = DRIFT_ERROR,
-    trained: bool = False,
-) -> tuple[int, ...]:
+def predict(calibration: Calibration, design: Design, x0: Floats, drift_error: float = DRIFT_ERROR) -> tuple[int, ...]:
     """The sites that the macromodel calls doubtful before anything else has run. drift_error: rad per cycle rms, what
     the calibration is known to leave (`calibrate.company.Company.after`). A step is half a cycle."""
     from aishw.verify.slips import forecast_slips
 
-    design, x0 = network(target, seed, cycles=cycles, trained=trained)
     step_tau = 1 / (2 * float(design.cycles_per_tau.max()))
     forecast = forecast_slips(design, calibration, x0[0], step_tau=step_tau, drift_error=drift_error)
     return tuple(int(site) for site in np.flatnonzero(forecast.flags))
 
 
 def judge(
-    target: Target,
-    calibration: Calibration,
-    seed: int,
-    devices: Devices,
-    cycles: float = CYCLES,
-    drift_error: float = DRIFT_ERROR,
-    trained: bool = False,
+    calibration: Calibration, design: Design, x0: Floats, devices: Devices, drift_error: float = DRIFT_ERROR
 ) -> HeldOut:
     """One network through the macromodel and the equation of its codes, beside what the transistors did."""
-    design, x0 = network(target, seed, cycles=cycles, trained=trained)
     job = _job(design, x0)
     found = Macromodel(calibration).run(design, job).state[0]
     plain = OdeEngine("realised").run(design, job).state[0]
@@ -108,10 +87,9 @@ def judge(
     drifts = draw.normal(0, drift_error, (MEMBERS, x0.shape[1]))
     off = [Macromodel(calibration, detuning=each).run(design, job).state[0] for each in drifts]
     return HeldOut(
-        seed, _rms(devices.phase_rad, found), _rms(devices.phase_rad, plain), growth[1:] / growth[0],
+        _rms(devices.phase_rad, found), _rms(devices.phase_rad, plain), growth[1:] / growth[0],
         np.median([_rms(each, found) for each in off], axis=0),
-        predict(target, calibration, seed, cycles, drift_error, trained),
-        tuple(slipped.tolist()),
+        predict(calibration, design, x0, drift_error), tuple(slipped.tolist()),
     )  # fmt: skip
 
 

@@ -146,3 +146,9 @@ def test_help_is_fast_enough_to_be_used():
     start = time.perf_counter()
     subprocess.run([sys.executable, "-m", "aishw.cli", "--help"], check=True, stdout=subprocess.DEVNULL)
     assert time.perf_counter() - start < 5
+
+
+def test_python_runs_the_package_as_the_script_does():
+    told = subprocess.run([sys.executable, "-m", "aishw", "nothere"], capture_output=True, text=True, check=False)
+    assert (told.returncode, told.stdout) == (2, "")
+    assert told.stderr == "aishw: No such command 'nothere'; see `aishw --help`\n"

@@ -61,7 +61,7 @@ def test_phases_of_the_macromodel_are_judged_without_error_and_a_turned_site_as_
     design, x0 = network(RING28, 6, cycles=40)
     state = Macromodel(calibration).run(design, Job(x0, design.system.boundaries_tau)).state[0]
     state[-1, 4] += 6.0
-    found = judge(RING28, calibration, 6, Devices(state, 1.0), cycles=40)
+    found = judge(calibration, design, x0, Devices(state, 1.0))
     assert found.slipped == (4,)
     assert found.macromodel[:-1].max() < 1e-6 and found.macromodel[-1] == pytest.approx((2 * np.pi - 6) / 3, rel=1e-6)
     assert found.equation.min() > 0.01
@@ -73,8 +73,8 @@ def test_growth_and_the_foreseen_error_are_those_of_free_phases_where_nothing_co
     assert calibration is not None
     still = {k: replace(t, offset=0 * t.offset, harmonics=0 * t.harmonics) for k, t in calibration.tables.items()}
     still = replace(calibration, tables=still, together=Together())
-    _, x0 = network(RING28, 6, cycles=40)
-    found = judge(RING28, still, 6, Devices(np.repeat(x0, 5, axis=0), 1.0), cycles=40, drift_error=1e-3)
+    design, x0 = network(RING28, 6, cycles=40)
+    found = judge(still, design, x0, Devices(np.repeat(x0, 5, axis=0), 1.0), drift_error=1e-3)
     assert found.macromodel.max() < 1e-9
     assert found.growth == pytest.approx(np.ones(4), abs=1e-4)
     assert found.foreseen == pytest.approx(0.01 * np.arange(1, 5), rel=0.4)  # 8 draws of 9 sites
@@ -87,6 +87,7 @@ def test_the_shipped_macromodel_foretells_a_network() -> None:
     """40 cycles of the transistors with real taps, codes that no fit has seen."""
     calibration = calibration_of(RING28, FAN_IN, Solver(steps_per_cycle=280))
     assert calibration is not None
-    found = judge(RING28, calibration, 6, run_devices(RING28, calibration.steady, 6, cycles=40), cycles=40)
+    design, x0 = network(RING28, 6, cycles=40)
+    found = judge(calibration, design, x0, run_devices(calibration.steady, design, x0))
     assert found.macromodel.max() < 0.05
     assert found.macromodel[-1] < found.equation[-1]
