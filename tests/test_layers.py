@@ -22,6 +22,7 @@ ROWS = (
     ("energy",),  # reads calibrations, and a report shows its ledger
     ("verify", "train"),
     ("cli",),
+    ("__main__",),
 )
 RANK = {part: rank for rank, row in enumerate(ROWS) for part in row}
 HEAVY = ("torch", "matplotlib", "numba", "scipy", "networkx", "sklearn", "h5py", "PySpice", "dask", "jinja2", "pandas")
