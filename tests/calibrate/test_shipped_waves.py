@@ -1,0 +1,31 @@
+"""The taps that windows and tables replay: of edges that the simulator has resolved."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from aishw.calibrate.shipped import tables_of
+from aishw.engines.deck_replay import smoothed
+from aishw.hardware.cards import load_target
+from aishw.hardware.solver import Solver
+
+RING28 = load_target("ring28")
+
+
+@pytest.mark.parametrize(("fan_in", "solver"), [(24, None), (4, Solver(steps_per_cycle=280))])
+def test_a_tap_rises_once_and_falls_once_and_is_replayed_as_it_is(fan_in: int, solver: Solver | None) -> None:
+    tables = tables_of(RING28, fan_in, solver)
+    assert tables is not None
+    for tap in "pn":
+        wave = tables.steady.waves[tap]
+        assert np.abs(np.diff(wave, append=wave[0])).sum() == pytest.approx(2 * np.ptp(wave), rel=2e-3)
+        assert np.array_equal(smoothed(wave), wave)
+
+
+def test_taps_p_and_n_cross_half_a_turn_apart() -> None:
+    """Else a coupler at code 0 pulls, by half of its fingers times the angle that the taps miss."""
+    tables = tables_of(RING28, 24)
+    assert tables is not None
+    p, n = (np.fft.rfft(tables.steady.waves[tap])[1] for tap in "pn")
+    assert abs(np.degrees(np.angle(-p / n))) < 0.2
