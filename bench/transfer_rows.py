@@ -49,9 +49,9 @@ class Subject:
 
 SUBJECTS = {
     "digits16": Subject(
-        "digits16", "digits 16x16", "digits16", "digits16_4bit", "digits16_circuit", "train", 4000,
+        "digits16", "digits 16x16", "digits16", "digits16_4bit", "digits16_circuit_fine", "train", 4000,
         0.2,  # 0.02 rad rms from a step of 0.0125; no distance moves by 1 %
-        "digits16_circuit.toml", 0.3, 6,
+        "digits16_circuit_fine.toml", 0.3, 6,
     ),
     "mnist56": Subject(
         "mnist56", "MNIST 56x56", "mnist56_wide", "mnist56_4bit", "mnist56_circuit", "t10k", 2000,
