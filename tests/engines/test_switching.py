@@ -65,7 +65,7 @@ def rippled(d: Design, x0: np.ndarray) -> float:
 
 def test_jumps_stand_for_the_ripple_of_an_unaveraged_equation() -> None:
     for seed in (0, 1):
-        d = driven(5e-3)
+        d = driven(4e-3)
         x0 = np.random.default_rng(seed).uniform(-3, 3, d.system.sites)
         job = Job(x0[None], d.system.boundaries_tau)
         wanted, off = rippled(d, x0), []
