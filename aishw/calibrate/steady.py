@@ -26,9 +26,9 @@ from aishw.units import TWO_PI
 
 SAMPLES = 1024
 SETTLE = 10  # cycles before anything is measured
-# A tap splitter's inner inverters switch in 20 ps. Steps of T/140 do not resolve them: tap p, folded, was so jagged
-# that its replay was averaged and tap n's was not, which made a third of the couplers' h2 and nearly half of
-# the angle between codes of both signs. So waves are folded from steps of their own.
+# The inverter before tap p switched in 20 ps, which steps of T/140 do not resolve: tap p, folded, was so jagged that
+# its replay was averaged. That made a third of the couplers' second harmonic and nearly half of the angle between codes
+# of both signs. So waves are folded from steps of their own.
 FOLDED = 1120  # steps a cycle
 FOLDED_CYCLES = 8
 CENTRE = 12  # the measured site of the 5x5 tile; the other 24 drive it

@@ -17,8 +17,9 @@ class SteadyState:
     """A PE with all its couplers (`fan_in`) at code 0, driven by taps whose phases are spread evenly over the circle.
 
     Spread phases make every harmonic of every coupler cancel, so `frequency_Hz` is the PE's own under a toggling load.
-    waves: (M,) volts over one period by node; phase 0 is where tap p rises through half the supply. Nodes of a coupler
-    finger (`finger.s`, `finger.t`) are given over the phase of the tap that drives it.
+    waves: (M,) volts over one period by node, folded from fine steps (`calibrate.steady`); phase 0 is
+    where tap p rises through half the supply. Nodes of a coupler finger (`finger.s`, `finger.t`) are given over the
+    phase of the tap that drives it.
     marks_rad: the phase at which a node's wave rises through half the supply.
     target, corner, temperature_K, cells (merged or full), solver: what it was measured on; a run with others is
     refused.

@@ -73,3 +73,15 @@ _DOT = (
 def _names(report):
     rungs = [f"rung{k}_{what}.png" for k in range(len(report.rungs)) for what in ("end", "images", "sites")]
     return [*rungs, "rms.png", "codes.png"]
+
+
+def test_only_a_score_on_the_same_features_and_images_is_what_training_ended_at():
+    from types import SimpleNamespace
+
+    from aishw.cli.verify import _ended
+
+    rod = SimpleNamespace(measure=SimpleNamespace(name="cnn digits"), floor=1.76)
+    said = {"distance": 1.9, "floor": 1.76, "extractor": "cnn digits"}
+    assert _ended(said, rod) == 1.9
+    for other in (None, "1.9", {}, said | {"extractor": "pixel"}, said | {"floor": 1.5}, said | {"distance": np.nan}):
+        assert _ended(other, rod) is None
