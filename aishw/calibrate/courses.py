@@ -17,7 +17,7 @@ from scipy.interpolate import CubicSpline
 
 from aishw.engines.base import Job, sample_times
 from aishw.engines.macromodel import Macromodel
-from aishw.engines.phase import rising_crossings
+from aishw.engines.phase import READ, rising_crossings
 from aishw.engines.window import outside_sites, phase_polynomials, run_window, samples_of
 from aishw.hardware.calibration import Calibration
 from aishw.hardware.steady import SteadyState
@@ -127,7 +127,7 @@ def courses_of(run: Run, crossings: Sequence[Floats], steady: SteadyState, whole
         phase = np.full((time.size, design.system.sites), np.nan)
         for site, each, k in zip(run.sites, crossings, inside):
             turns = TWO_PI * (np.flatnonzero(k) - reference_Hz * each[k])
-            phase[:, site] = steady.marks_rad["r0"] + CubicSpline(each[k], turns)(time)
+            phase[:, site] = steady.marks_rad[READ] + CubicSpline(each[k], turns)(time)
         if outside.size:
             at = samples_of(run.times_tau, bounds, segment)
             local_s = (run.times_tau[at] - bounds[segment]) * design.cycles_per_tau[segment] / f

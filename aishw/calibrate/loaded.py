@@ -19,8 +19,8 @@ from aishw.calibrate.steady import tile_design
 from aishw.engines import deck_replay
 from aishw.engines.deck_transistor import MIDDLE_TRIM, chip_deck, fixed_coupler, fixed_fingers
 from aishw.engines.ngspice import Result, run_deck
-from aishw.engines.phase import rising_crossings
-from aishw.engines.start import PE_NODES
+from aishw.engines.phase import READ, rising_crossings
+from aishw.engines.start import pe_nodes
 from aishw.hardware.cells import cell_text, model_text, unit
 from aishw.hardware.solver import Solver
 from aishw.hardware.steady import SteadyState
@@ -64,7 +64,7 @@ def loaded_deck(
     extra: Sequence[str] = (),
     rename: Mapping[str, str] | None = None,
     cells: str = "",
-    save: str = "v(r0_0)",
+    save: str = f"v({READ}_0)",
 ) -> str:
     """The deck of PE 0 (nodes r0_0 .. p_0) under `load` for `cycles` cycles of the load.
 
@@ -136,7 +136,7 @@ def multiplied(line: str, many: float) -> str:
 
 def start_voltages(steady: SteadyState, encoding: str, phases_rad: NDArray[np.float64]) -> dict[str, float]:
     """The PE's nodes at phase 0 and the coupler fingers' at their sources' phases."""
-    volts = {name.format(0): float(steady.at(node, 0.0)) for node, name in PE_NODES.items() if node not in "pn"}
+    volts = {name.format(0): float(steady.at(node, 0.0)) for node, name in pe_nodes(steady.waves).items() if node not in "pn"}
     volts |= {f"{tap}_own": float(steady.at(tap, 0.0)) for tap in "pn"}
     for k, phase in enumerate(phases_rad.tolist()):
         volts |= finger_voltages(steady, encoding, f"c{k}", 0, phase)
@@ -156,5 +156,5 @@ def finger_voltages(steady: SteadyState, encoding: str, name: str, code: int, ph
 def run_loaded(deck: str, target: Target) -> tuple[Result, NDArray[np.float64]]:
     """The finished run and the times (s) of r0's rising crossings of half the supply."""
     result = run_deck(deck, time_limit_s=600)
-    times = rising_crossings(result.raw.time_s, result.raw["v(r0_0)"], target.technology.supply_V / 2)[0]
+    times = rising_crossings(result.raw.time_s, result.raw[f"v({READ}_0)"], target.technology.supply_V / 2)[0]
     return result, times

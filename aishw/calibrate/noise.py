@@ -1,7 +1,7 @@
 """Phase noise of a PE under its couplers and SHIL unit: device noise through the phase response, and the check of it.
 
-All of the chip's own transistors at r0, r1 and r2 count; clocks, taps of other PEs, biases and the supply are taken as
-noiseless. The phase response of r2 is measured here, with fewer pulses than those of r0 and r1.
+All of the chip's own devices at the ring's nodes count; clocks, taps of other PEs, biases and the supply are taken as
+noiseless. The phase response of r2, and of q, is measured here, with fewer pulses than those of r0 and r1.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from aishw.calibrate.device_noise import DeviceNoise, device_noise
+from aishw.calibrate.device_noise import DeviceNoise, device_noise, ring_nodes
 from aishw.calibrate.diffusion import flicker_diffusion, white_diffusion
 from aishw.calibrate.loaded import load_of
 from aishw.calibrate.noise_ensemble import filtered_diffusion, sample_of, white_ensemble
@@ -41,19 +41,28 @@ def measure_noise(
     """
     load = load_of(steady)
     pulses = QUICK_PULSES if quick else PULSES
-    r2, _ = node_response(target, steady, load, "r2", charge_C=response.charge_C, phases=pulses)
+    ring = ring_nodes(target)
+    known = {"r0": response.r0, "r1": response.r1}
+    for node in ring.keys() - known:
+        known[node], _ = node_response(target, steady, load, node, charge_C=response.charge_C, phases=pulses)
     shil = target.injections["shil"].rate
     injected = replace(load, shil_code=TOP, shil_rate=float(shil[shil.size // 2]))
     devices = device_noise(target, steady, injected, QUICK_PHASES if quick else PHASES, workers)
     phases = devices.phase_rad.size
-    gamma = np.stack([resampled(each, phases) for each in (response.r0, response.r1, r2)])
+    gamma = np.stack([resampled(each, phases) for each in map(known.get, ring)])
     thermal = white_diffusion(gamma, devices.thermal, steady.frequency_Hz)
+    for k, name in enumerate(devices.names):
+        if name.startswith("r."):  # one current out of r0 and into q
+            through = (gamma[devices.nodes.index("r0")] - gamma[devices.nodes.index("q")])[None]
+            thermal[k] = white_diffusion(through, devices.thermal[k, :1], steady.frequency_Hz)
     flicker = flicker_diffusion(gamma, devices.flicker, steady.frequency_Hz, IMAGE_CYCLES, TRIMMED_S)
 
     sample_s = sample_of(steady)
     density = TEST_RAD**2 / filtered_diffusion(gamma, 1.0, steady.frequency_Hz, sample_s)
     runs = QUICK_RUNS if quick else RUNS
-    check = white_ensemble(target, steady, load, gamma, density, seed=seed, runs=runs, cycles=CYCLES, workers=workers)
+    check = white_ensemble(
+        target, steady, load, gamma, list(ring.values()), density, seed=seed, runs=runs, cycles=CYCLES, workers=workers
+    )
     return NoiseFinding(
         float(thermal.sum()), float(flicker.sum()), by_group(devices, thermal), density, check.diffusion, check.error,
         filtered_diffusion(gamma, density, steady.frequency_Hz, sample_s), IMAGE_CYCLES, TRIMMED_S,

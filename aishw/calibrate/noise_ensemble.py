@@ -1,4 +1,4 @@
-"""The check of a phase response by noise: transients with white currents of a known density at r0, r1 and r2.
+"""The check of a phase response by noise: transients with white currents of a known density at the ring's nodes.
 
 The currents are drawn here and joined by straight lines, which is what ngspice's `trnoise(rms ts 0 0)` plays, with
 rms^2 = S / (2 ts). That source itself cannot be used: ngspice 39 fills its pool from the process id, and `setseed`,
@@ -21,6 +21,7 @@ from aishw.calibrate.loaded import Load, loaded_deck, run_loaded
 from aishw.calibrate.projection import resampled
 from aishw.calibrate.sources import BENCH
 from aishw.engines.executor import run_all
+from aishw.engines.phase import READ
 from aishw.hardware.steady import SteadyState
 from aishw.hardware.target import Target
 from aishw.units import TWO_PI
@@ -45,10 +46,10 @@ class Ensemble:
 
 
 def white_ensemble(
-    target: Target, steady: SteadyState, load: Load, gamma: Floats, density: float, *, seed: int, runs: int,
-    cycles: int, workers: int = 2,
+    target: Target, steady: SteadyState, load: Load, gamma: Floats, nodes: Sequence[str], density: float, *, seed: int,
+    runs: int, cycles: int, workers: int = 2,
 ) -> Ensemble:  # fmt: skip
-    """`runs` transients of `cycles` cycles with `density` A^2/Hz into each of r0, r1, r2; gamma: (3, P) rad/C there."""
+    """`runs` transients of `cycles` cycles with `density` A^2/Hz into each of the deck's `nodes`; gamma: (Z, P) rad/C there."""
     sample_s = sample_of(steady)
     rms_A = float(np.sqrt(density / 2 / sample_s))
     count = int((SETTLE + cycles + 2) * SAMPLES_PER_CYCLE)
@@ -56,7 +57,7 @@ def white_ensemble(
     for k in range(runs):
         drawn = np.random.default_rng([seed, k]).standard_normal((gamma.shape[0], count))
         drawn[:, 0] = 0.0
-        calls.append(partial(increments, target, steady, load, gamma, drive_lines(drawn, sample_s), rms_A, cycles))
+        calls.append(partial(increments, target, steady, load, gamma, nodes, drive_lines(drawn, sample_s), rms_A, cycles))
     seen = np.array(run_all(calls, workers))  # (runs, 2, cycles)
     seen -= seen.mean(axis=(0, 2), keepdims=True)
     both = np.array([[variance_growth(series) for series in run] for run in seen])
@@ -82,20 +83,21 @@ def drive_lines(drawn: Floats, sample_s: float) -> list[str]:
 
 
 def increments(
-    target: Target, steady: SteadyState, load: Load, gamma: Floats, drives: Sequence[str], rms_A: float, cycles: int
-) -> Floats:
+    target: Target, steady: SteadyState, load: Load, gamma: Floats, nodes: Sequence[str], drives: Sequence[str],
+    rms_A: float, cycles: int,
+) -> Floats:  # fmt: skip
     """(2, cycles) rad: what each cycle added to the phase, as the transient has it and as Gamma has it.
 
-    drives: lines that make the voltages z0, z1, z2; rms_A amperes per volt flow into r0, r1, r2.
+    drives: lines that make the voltages z0, z1 ..; rms_A amperes per volt flow into `nodes`.
     """
-    extra = [*drives, *(f"gz{k} 0 r{k}_0 z{k} 0 {number(rms_A)}" for k in range(gamma.shape[0]))]
-    save = " ".join(["v(r0_0)", *(f"v(z{k})" for k in range(gamma.shape[0]))])
+    extra = [*drives, *(f"gz{k} 0 {node} z{k} 0 {number(rms_A)}" for k, node in enumerate(nodes))]
+    save = " ".join([f"v({READ}_0)", *(f"v(z{k})" for k in range(gamma.shape[0]))])
     deck = loaded_deck(target, load, BENCH, SETTLE + cycles + 2, start=steady, extra=extra, save=save)
     result, times = run_loaded(deck, target)
     times = times[SETTLE : SETTLE + cycles + 1]
     turn = np.arange(GRID) / GRID
     at_s = times[:-1, None] + np.diff(times)[:, None] * turn  # (cycles, GRID)
-    place = (steady.marks_rad["r0"] / TWO_PI + turn) * GRID
+    place = (steady.marks_rad[READ] / TWO_PI + turn) * GRID
     moved = np.zeros(cycles)
     for k, each in enumerate(gamma):
         current = rms_A * np.interp(at_s, result.raw.time_s, result.raw[f"v(z{k})"])

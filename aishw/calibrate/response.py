@@ -18,6 +18,8 @@ from aishw.calibrate.loaded import Load, load_of, loaded_deck, run_loaded
 from aishw.calibrate.sources import BENCH
 from aishw.calibrate.state import slope
 from aishw.engines.executor import run_all
+from aishw.engines.phase import READ
+from aishw.engines.start import pe_nodes
 from aishw.errors import SimulatorError
 from aishw.hardware.findings import PhaseResponse
 from aishw.hardware.solver import Solver
@@ -87,9 +89,9 @@ def pulse_run(
     at_s = (LEAD_CYCLES + SPACING * pulse + pulse // 2 / phases) * period_s
     charges = np.where(pulse % 2 == 0, charge_C, -charge_C)
     cycles = float((at_s[-1] + SPACING * period_s) * load.frequency_Hz)
-    extra = pulse_lines(node, at_s, charges, WIDTH * period_s)
+    extra = pulse_lines(pe_nodes((node,))[node].format(0), at_s, charges, WIDTH * period_s)
     times = run_loaded(loaded_deck(target, load, solver, cycles, start=steady, extra=extra), target)[1]
-    return find_jumps(times, at_s, steady.marks_rad["r0"], period_s)
+    return find_jumps(times, at_s, steady.marks_rad[READ], period_s)
 
 
 def pulse_lines(node: str, at_s: NDArray[np.float64], charge_C: NDArray[np.float64], width_s: float) -> list[str]:
@@ -98,7 +100,7 @@ def pulse_lines(node: str, at_s: NDArray[np.float64], charge_C: NDArray[np.float
     for t, q in zip(at_s.tolist(), charge_C.tolist()):
         corners = ((t - width_s / 2, 0.0), (t, 2 * q / width_s), (t + width_s / 2, 0.0))
         points.append("+ " + " ".join(f"{number(a)} {number(b)}" for a, b in corners))
-    return [f"ipulse 0 {node}_0 pwl(", *points, "+ )"]
+    return [f"ipulse 0 {node} pwl(", *points, "+ )"]
 
 
 def find_jumps(times_s: NDArray[np.float64], at_s: NDArray[np.float64], mark_rad: float, period_s: float) -> Jumps:

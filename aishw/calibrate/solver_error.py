@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from aishw.calibrate.steady import CENTRE, drivers, tile_design
 from aishw.engines.executor import run_all
 from aishw.engines.ngspice import run_deck
-from aishw.engines.phase import rising_crossings
+from aishw.engines.phase import READ, rising_crossings
 from aishw.engines.start import start_voltages
 from aishw.engines.window import chunk_deck
 from aishw.errors import SimulatorError
@@ -77,10 +77,10 @@ def crossings(
         stop_s=(cycles + 1) / steady.frequency_Hz,
         start_V=start_voltages(design, np.array([CENTRE]), steady, phase),
         title="aishw solver error",
-        save=f"v(r0_{CENTRE})",
+        save=f"v({READ}_{CENTRE})",
     )
     raw = run_deck(deck, time_limit_s=1800).raw
-    return rising_crossings(raw.time_s, raw[f"v(r0_{CENTRE})"], target.technology.supply_V / 2)[0][:cycles]
+    return rising_crossings(raw.time_s, raw[f"v({READ}_{CENTRE})"], target.technology.supply_V / 2)[0][:cycles]
 
 
 def window_design(target: Target, fan_in: int, draw: np.random.Generator) -> Design:

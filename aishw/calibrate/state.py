@@ -7,9 +7,10 @@ from numpy.typing import NDArray
 
 from aishw.calibrate.loaded import Load, loaded_deck, run_loaded
 from aishw.calibrate.sources import BENCH
-from aishw.engines.phase import rising_crossings
-from aishw.engines.start import PE_NODES
+from aishw.engines.phase import READ, rising_crossings
+from aishw.engines.start import pe_nodes
 from aishw.errors import SimulatorError
+from aishw.hardware.cells import pe_words
 from aishw.hardware.solver import Solver
 from aishw.hardware.steady import SteadyState
 from aishw.hardware.target import Target
@@ -35,7 +36,7 @@ def state_under(
     that r0's rising crossing has (None: what puts tap p's at 0). Raises SimulatorError for a PE that does not run, or
     so slowly that too few cycles are left.
     """
-    nodes = {node: name.format(0) for node, name in PE_NODES.items()} | {"p": "p_own", "n": "n_own"}
+    nodes = {node: name.format(0) for node, name in pe_nodes(pe_words(target)).items()} | {"p": "p_own", "n": "n_own"}
     save = " ".join([*(f"v({name})" for name in nodes.values()), "i(vdd)"])
     result, times = run_loaded(loaded_deck(target, load, solver, cycles, start=start, save=save), target)
     if times.size < SETTLE + FEWEST:
@@ -49,7 +50,7 @@ def state_under(
     crossings = {node: rising_crossings(time, raw[f"v({nodes[node]})"], half)[0] for node in MARKS}
     settled = {node: found[found > times[SETTLE] - period_s / 2] for node, found in crossings.items()}
     turns = {node: mean_turn(found / period_s) for node, found in settled.items()}
-    zero = turns["p"] if mark_rad is None else turns["r0"] - mark_rad / TWO_PI
+    zero = turns["p"] if mark_rad is None else turns[READ] - mark_rad / TWO_PI
     first_s = (np.ceil(times[SETTLE] / period_s - zero) + zero) * period_s
     whole = int((time[-1] - first_s) / period_s)
     grid_s = first_s + period_s * (np.arange(whole)[:, None] + np.arange(SAMPLES) / SAMPLES)

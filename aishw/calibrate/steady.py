@@ -14,10 +14,11 @@ from aishw.ais.system import System
 from aishw.ais.topology import NEIGHBOURHOODS, grid
 from aishw.engines.deck_transistor import fixed_fingers
 from aishw.engines.ngspice import Result, run_deck
-from aishw.engines.phase import frequency, rising_crossings
-from aishw.engines.start import pe_voltages
+from aishw.engines.phase import READ, frequency, rising_crossings
+from aishw.engines.start import pe_nodes, pe_voltages
 from aishw.engines.window import chunk_deck
 from aishw.errors import SimulatorError
+from aishw.hardware.cells import pe_words
 from aishw.hardware.solver import Solver
 from aishw.hardware.steady import SteadyState
 from aishw.hardware.target import KINDS, Target
@@ -139,7 +140,7 @@ def steady_state(
             design, waves, frequency_Hz=source_Hz, cycles=count, solver=steps, shil_phase_rad=shil_phase_rad
         )
         late = result.raw.time_s > SETTLE / source_Hz
-        found = frequency(result.raw.time_s[late], result.raw[f"v(r0_{CENTRE})"][late], half)
+        found = frequency(result.raw.time_s[late], result.raw[f"v({READ}_{CENTRE})"][late], half)
         own_Hz, error = (float(np.ravel(value)[0]) for value in found)
         return result, own_Hz, error
 
@@ -197,7 +198,7 @@ def full_cell_frequency(target: Target, steady: SteadyState, cycles: int = 40) -
         cells="full",
     ).raw
     late = raw.time_s > SETTLE / f
-    return float(np.ravel(frequency(raw.time_s[late], raw[f"v(r0_{CENTRE})"][late], half)[0])[0])
+    return float(np.ravel(frequency(raw.time_s[late], raw[f"v({READ}_{CENTRE})"][late], half)[0])[0])
 
 
 def fold(
@@ -207,17 +208,15 @@ def fold(
     raw = result.raw
     late = raw.time_s > SETTLE / frequency_Hz
     time = raw.time_s[late]
-    crossings = rising_crossings(time, raw[f"v(r0_{CENTRE})"][late], half_V)[0]
+    crossings = rising_crossings(time, raw[f"v({READ}_{CENTRE})"][late], half_V)[0]
     n = np.arange(crossings.size)
     zero_s = float((crossings - n / frequency_Hz).mean())
     own = (time - zero_s) * frequency_Hz  # phase over r0's rising crossing, in turns
     tap = _fold(own, raw[f"v(p_{CENTRE})"][late])
     shift = _mark(tap, half_V) / TWO_PI
     waves = {}
-    for node in ("r0", "r1", "r2", "n", "p"):
-        waves[node] = _fold(own - shift, raw[f"v({node}_{CENTRE})"][late])
-    for node in ("d1", "d2", "e1", "e2"):
-        waves[node] = _fold(own - shift, _inner(result, f"xp{CENTRE}.{node}")[late])
+    for node, name in pe_nodes(pe_words(design.target)).items():
+        waves[node] = _fold(own - shift, _inner(result, name.format(CENTRE))[late])
     return waves | fold_fingers(result, design, source_Hz)
 
 

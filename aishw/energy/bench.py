@@ -21,8 +21,8 @@ from aishw.engines import deck_replay
 from aishw.engines.deck_rails import offset_bits, sign_bits
 from aishw.engines.deck_transistor import MIDDLE_TRIM, chip_deck
 from aishw.engines.ngspice import run_deck
-from aishw.engines.phase import rising_crossings
-from aishw.engines.start import PE_NODES
+from aishw.engines.phase import READ, rising_crossings
+from aishw.engines.start import pe_nodes
 from aishw.errors import EnergyError
 from aishw.hardware.cells import cell_text, model_text, unit
 from aishw.hardware.solver import Solver
@@ -90,7 +90,7 @@ def measure_point(
     f = expected_Hz(target, steady, point)
     raw = run_deck(point_deck(target, steady, point, solver, cycles), time_limit_s=600).raw
     supply_V = target.technology.supply_V
-    times = rising_crossings(raw.time_s, raw["v(r0_0)"], supply_V / 2)[0]
+    times = rising_crossings(raw.time_s, raw[f"v({READ}_0)"], supply_V / 2)[0]
     whole = times.size - 1 - SETTLE
     if whole < FEWEST:
         raise EnergyError(
@@ -146,9 +146,9 @@ def point_deck(target: Target, steady: SteadyState, point: Point, solver: Solver
             volts[node] = float(np.interp(turns * wave.size, np.arange(wave.size), wave, period=wave.size))
     lines += [f"v_{part} vdd vdd_{part} 0" for part in PARTS]
     volts |= {f"vdd_{part}": supply_V for part in PARTS} | {"vdd": supply_V, "vm": circuit["shil_low_V"]}
-    volts |= {name.format(0): float(steady.at(node, 0.0)) for node, name in PE_NODES.items() if node not in "pn"}
+    volts |= {name.format(0): float(steady.at(node, 0.0)) for node, name in pe_nodes(steady.waves).items() if node not in "pn"}
     volts |= {f"{tap}_own": float(steady.at(tap, 0.0)) for tap in "pn"}
-    save = ["v(r0_0)", "i(vdd)", *(f"i(v_{part})" for part in PARTS)]
+    save = [f"v({READ}_0)", "i(vdd)", *(f"i(v_{part})" for part in PARTS)]
     save += [f"i(b{tap}_{k})" for tap in "pn" for k in range(GROUPS)]
     return chip_deck(
         replace(tile_design(target, {}), target=replace(target, frequency_Hz=f)),

@@ -5,7 +5,7 @@ ended.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from itertools import takewhile
 
 import numpy as np
@@ -26,14 +26,21 @@ PE_NODES = {
     "r2": "r2_{}",
     "n": "n_{}",
     "p": "p_{}",
-    **{d: f"xp{{}}.{d}" for d in ("d1", "d2", "e1", "e2")},
+    **{d: f"xp{{}}.{d}" for d in ("q", "d1", "d2", "e1", "e2")},
 }
+
+
+def pe_nodes(known: Container[str]) -> dict[str, str]:
+    """Names of a PE's nodes, with {} for its number. Node q, the ring's behind its couplers' resistor, is not in every
+    target's PE: it is left out unless it is `known`.
+    """
+    return {node: name for node, name in PE_NODES.items() if node != "q" or node in known}
 
 
 def pe_voltages(sites: NDArray[np.int64], steady: SteadyState, phase_rad: NDArray[np.float64]) -> dict[str, float]:
     """Voltages of the PEs' own nodes at time zero, from the steady state at the phases (N,) of all sites."""
     volts: dict[str, float] = {}
-    for node, name in PE_NODES.items():
+    for node, name in pe_nodes(steady.waves).items():
         before, after = name.split("{}")
         volts.update(zip([f"{before}{i}{after}" for i in sites.tolist()], steady.at(node, phase_rad[sites]).tolist()))
     return volts

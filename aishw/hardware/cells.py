@@ -35,6 +35,12 @@ def cell_text(target: Target, bits: int, segments: int) -> str:
     return "\n".join([filled, coupler_cell(bits, target.encoding), shil_cell(bits), bank])
 
 
+def pe_words(target: Target) -> frozenset[str]:
+    """The words of subcircuit `pe`, its nodes' names among them: what a target's PE has."""
+    found = re.search(r"^\.subckt pe .*?^\.ends", cell_text(target, 4, 1), re.MULTILINE | re.DOTALL)
+    return frozenset(found[0].split() if found else ())
+
+
 def unit(bits: int) -> float:
     """Half-LSB units of the smallest finger: 1 at 4 bits; other widths keep the strongest code's current, 14 units."""
     return 7 / (2 ** (bits - 1) - 1)

@@ -32,6 +32,9 @@ STACK = [
 ]
 
 
+RING = ["r0_0", "r1_0", "r2_0"]
+
+
 def conductance() -> float:
     """Of the stack at rest, from the current at 2 mV."""
     deck = [*STACK, "vd r0_0 0 2e-3", "vn1 r1_0 0 0", "vn2 r2_0 0 0", ".tran 1e-9 2e-8", ".save i(vd)", ".end", ""]
@@ -40,8 +43,8 @@ def conductance() -> float:
 
 def test_a_stack_at_rest_has_the_noise_of_its_conductance() -> None:
     """Nyquist: 4 k T g of both in series, which needs the node between them to share out the currents."""
-    held = held_deck("\n".join(STACK), {"r0_0": 0.0, "r1_0": 0.0, "r2_0": 0.0, "vdd": 0.9, "xp0.x": 0.0})
-    found = _densities(held)
+    held = held_deck("\n".join(STACK), {"r0_0": 0.0, "r1_0": 0.0, "r2_0": 0.0, "vdd": 0.9, "xp0.x": 0.0}, RING)
+    found = _densities(held, 3)
     assert set(found) == {"m.xp0.ma", "m.xp0.mb"}
     assert sum(both[0, 0] for both in found.values()) == pytest.approx(4 * KT * conductance(), rel=0.05)
     assert all((both[1:] == 0).all() for both in found.values())
@@ -54,7 +57,7 @@ def test_groups() -> None:
     assert group_of("m.xc3.xn.mnt") == group_of("m.xoc1.mnt") == "couplers mnt"
     assert group_of("m.xs4.ms") == "SHIL ms"
     names = ("m.xc0.xp.mnt", "m.xc1.xp.mnt", "m.xp0.x0.mn", "m.xt0.x1.mv")
-    devices = DeviceNoise(names, np.zeros(1), np.zeros((4, 3, 1)), np.zeros((4, 3, 1)))
+    devices = DeviceNoise(names, ("r0", "r1", "r2"), np.zeros(1), np.zeros((4, 3, 1)), np.zeros((4, 3, 1)))
     found = by_group(devices, np.array([1.0, 2.0, 4.0, 1e-4]))
     assert list(found) == ["ring x0.mn", "couplers mnt", "others"]
     assert sum(found.values()) == pytest.approx(7.0001)

@@ -75,7 +75,7 @@ def test_a_lost_cycle_is_refused() -> None:
 
 def test_a_pulse_holds_its_charge() -> None:
     width = 2e-10
-    lines = pulse_lines("r1", np.array([1e-8, 5e-8]), np.array([CHARGE, -CHARGE]), width)
+    lines = pulse_lines("r1_0", np.array([1e-8, 5e-8]), np.array([CHARGE, -CHARGE]), width)
     assert lines[0].startswith("ipulse 0 r1_0")  # current flows from ground into the node
     values = np.array([float(v) for line in lines[1:-1] for v in re.findall(r"-?[\d.]+(?:e-?\d+)?", line[1:])])
     time, current = values[0::2], values[1::2]
