@@ -43,8 +43,8 @@ _NOISE = re.compile(r"^onoise[._]((?:m|r\.)\S*?)([._]1overf)? = (\S+)$", re.MULT
 
 @dataclass(frozen=True, eq=False)
 class DeviceNoise:
-    """Densities into the ring's nodes by device along the cycle. phase_rad: (M,) even. thermal: (X, Z, M) A^2/Hz, white;
-    flicker: (X, Z, M) A^2/Hz at 1 Hz, falling as 1/f. names: (X,) as `m.xp0.x0.mn`. nodes: (Z,) as `r0`.
+    """Densities into the ring's nodes by device along the cycle. phase_rad: (M,) even. thermal: (X, Z, M) A^2/Hz,
+    white; flicker: (X, Z, M) A^2/Hz at 1 Hz, falling as 1/f. names: (X,) as `m.xp0.x0.mn`. nodes: (Z,) as `r0`.
     """
 
     names: tuple[str, ...]

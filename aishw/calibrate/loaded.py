@@ -136,11 +136,16 @@ def multiplied(line: str, many: float) -> str:
 
 def start_voltages(steady: SteadyState, encoding: str, phases_rad: NDArray[np.float64]) -> dict[str, float]:
     """The PE's nodes at phase 0 and the coupler fingers' at their sources' phases."""
-    volts = {name.format(0): float(steady.at(node, 0.0)) for node, name in pe_nodes(steady.waves).items() if node not in "pn"}
-    volts |= {f"{tap}_own": float(steady.at(tap, 0.0)) for tap in "pn"}
+    volts = own_voltages(steady)
     for k, phase in enumerate(phases_rad.tolist()):
         volts |= finger_voltages(steady, encoding, f"c{k}", 0, phase)
     return volts
+
+
+def own_voltages(steady: SteadyState) -> dict[str, float]:
+    """The nodes of PE 0 at phase 0; its taps are called p_own and n_own."""
+    names = pe_nodes(steady.waves) | {"p": "p_own", "n": "n_own"}
+    return {name.format(0): float(steady.at(node, 0.0)) for node, name in names.items()}
 
 
 def finger_voltages(steady: SteadyState, encoding: str, name: str, code: int, phase_rad: float) -> dict[str, float]:

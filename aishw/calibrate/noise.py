@@ -49,7 +49,7 @@ def measure_noise(
     injected = replace(load, shil_code=TOP, shil_rate=float(shil[shil.size // 2]))
     devices = device_noise(target, steady, injected, QUICK_PHASES if quick else PHASES, workers)
     phases = devices.phase_rad.size
-    gamma = np.stack([resampled(each, phases) for each in map(known.get, ring)])
+    gamma = np.stack([resampled(each, phases) for each in (known[node] for node in ring)])
     thermal = white_diffusion(gamma, devices.thermal, steady.frequency_Hz)
     for k, name in enumerate(devices.names):
         if name.startswith("r."):  # one current out of r0 and into q

@@ -49,7 +49,10 @@ def white_ensemble(
     target: Target, steady: SteadyState, load: Load, gamma: Floats, nodes: Sequence[str], density: float, *, seed: int,
     runs: int, cycles: int, workers: int = 2,
 ) -> Ensemble:  # fmt: skip
-    """`runs` transients of `cycles` cycles with `density` A^2/Hz into each of the deck's `nodes`; gamma: (Z, P) rad/C there."""
+    """`runs` transients of `cycles` cycles with `density` A^2/Hz into each of the deck's `nodes`.
+
+    gamma: (Z, P) rad/C there.
+    """
     sample_s = sample_of(steady)
     rms_A = float(np.sqrt(density / 2 / sample_s))
     count = int((SETTLE + cycles + 2) * SAMPLES_PER_CYCLE)
@@ -57,7 +60,8 @@ def white_ensemble(
     for k in range(runs):
         drawn = np.random.default_rng([seed, k]).standard_normal((gamma.shape[0], count))
         drawn[:, 0] = 0.0
-        calls.append(partial(increments, target, steady, load, gamma, nodes, drive_lines(drawn, sample_s), rms_A, cycles))
+        drives = drive_lines(drawn, sample_s)
+        calls.append(partial(increments, target, steady, load, gamma, nodes, drives, rms_A, cycles))
     seen = np.array(run_all(calls, workers))  # (runs, 2, cycles)
     seen -= seen.mean(axis=(0, 2), keepdims=True)
     both = np.array([[variance_growth(series) for series in run] for run in seen])

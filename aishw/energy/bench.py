@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from aishw.calibrate.forced import band_limited
+from aishw.calibrate.loaded import own_voltages
 from aishw.calibrate.metered import many_cells, mean_between, metered_pe, pushed_charge
 from aishw.calibrate.sources import BENCH, bias_sources, source_phases, tap_sources
 from aishw.calibrate.steady import tile_design
@@ -22,7 +23,6 @@ from aishw.engines.deck_rails import offset_bits, sign_bits
 from aishw.engines.deck_transistor import MIDDLE_TRIM, chip_deck
 from aishw.engines.ngspice import run_deck
 from aishw.engines.phase import READ, rising_crossings
-from aishw.engines.start import pe_nodes
 from aishw.errors import EnergyError
 from aishw.hardware.cells import cell_text, model_text, unit
 from aishw.hardware.solver import Solver
@@ -146,8 +146,7 @@ def point_deck(target: Target, steady: SteadyState, point: Point, solver: Solver
             volts[node] = float(np.interp(turns * wave.size, np.arange(wave.size), wave, period=wave.size))
     lines += [f"v_{part} vdd vdd_{part} 0" for part in PARTS]
     volts |= {f"vdd_{part}": supply_V for part in PARTS} | {"vdd": supply_V, "vm": circuit["shil_low_V"]}
-    volts |= {name.format(0): float(steady.at(node, 0.0)) for node, name in pe_nodes(steady.waves).items() if node not in "pn"}
-    volts |= {f"{tap}_own": float(steady.at(tap, 0.0)) for tap in "pn"}
+    volts |= own_voltages(steady)
     save = [f"v({READ}_0)", "i(vdd)", *(f"i(v_{part})" for part in PARTS)]
     save += [f"i(b{tap}_{k})" for tap in "pn" for k in range(GROUPS)]
     return chip_deck(
