@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from aishw.calibrate.device_noise import DeviceNoise, _densities, held_deck
+from aishw.calibrate.device_noise import DeviceNoise, _densities, held_deck, ring_nodes
 from aishw.calibrate.loaded import Load, load_of
 from aishw.calibrate.noise import by_group, group_of, measure_noise
 from aishw.calibrate.noise_ensemble import drive_lines, filtered_diffusion, variance_growth
@@ -50,6 +50,19 @@ def test_a_stack_at_rest_has_the_noise_of_its_conductance() -> None:
     assert all((both[1:] == 0).all() for both in found.values())
     share = found["m.xp0.mb"][0, 0] / found["m.xp0.ma"][0, 0]
     assert share == pytest.approx(1.5, rel=0.2)  # resistances of 1/0.25 and 1.5/0.5 squares add, and so do their noises
+
+
+def test_a_resistor_inside_a_cell_has_the_noise_of_its_conductance_at_both_ends() -> None:
+    """4 k T / R, as seen by r0 and by the inner node q that is held too."""
+    temperature = f".temp {TARGET.technology.temperature_K - 273.15}"
+    lines = ["aishw a resistor", ".subckt pe r0", "rq q r0 10e3", ".ends", temperature, "xp0 r0_0 pe"]
+    found = _densities(held_deck("\n".join(lines), {"r0_0": 0.0, "xp0.q": 0.0}, ["r0_0", "xp0.q"]), 2)
+    assert found["r.xp0.rq"][:, 0] == pytest.approx(4 * KT / 10e3, rel=1e-3)
+
+
+def test_the_ring_has_the_nodes_that_its_cell_names() -> None:
+    assert ring_nodes(TARGET) == {"r0": "r0_0", "r1": "r1_0", "r2": "r2_0", "q": "xp0.q"}
+    assert "q" not in ring_nodes(load_target("ring28_switched"))
 
 
 def test_groups() -> None:
