@@ -2,7 +2,7 @@
 
 A table's run moves one injection and holds the others still. Here all of them count at once: one PE whose neighbours
 are replayed (`adrift`, `slipping`: each at a rate of its own; `along`: as the tables alone foretell
-them), or a small array whose neighbours are PEs. Of every run the times of r0's rising crossings are kept,
+them), or a small array whose neighbours are PEs. Of every run the times of r2's rising crossings are kept,
 and each chunk by itself becomes a Course: between chunks the phase has a kink that a spline would ring at.
 """
 
@@ -105,7 +105,7 @@ def along(design: Design, calibration: Calibration, start_rad: Floats, site: int
 
 
 def crossings_of(run: Run, steady: SteadyState) -> list[Floats]:
-    """Times (s) of r0's rising crossings at each of the run's sites."""
+    """Times (s) of r2's rising crossings at each of the run's sites."""
     done = run_window(run.design, run.sites, steady, run.times_tau, run.phase_rad)
     return rising_crossings(done.time_s, done.wave_V, run.design.target.technology.supply_V / 2)
 

@@ -159,7 +159,7 @@ def finger_voltages(steady: SteadyState, encoding: str, name: str, code: int, ph
 
 
 def run_loaded(deck: str, target: Target) -> tuple[Result, NDArray[np.float64]]:
-    """The finished run and the times (s) of r0's rising crossings of half the supply."""
+    """The finished run and the times (s) of r2's rising crossings of half the supply."""
     result = run_deck(deck, time_limit_s=600)
     times = rising_crossings(result.raw.time_s, result.raw[f"v({READ}_0)"], target.technology.supply_V / 2)[0]
     return result, times

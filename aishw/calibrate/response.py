@@ -2,7 +2,7 @@
 
 A charge q put on a node at phase theta moves the PE's phase for good by Gamma(theta) q. One run per node holds all
 pulses: each phase twice, once with +q and once with -q, of which half the difference is taken, so that the second
-order cancels. All jumps come from one least-squares fit to the times of r0's rising crossings, less those within
+order cancels. All jumps come from one least-squares fit to the times of r2's rising crossings, less those within
 SETTLE_CYCLES after a pulse. Gamma is then the Fourier series through the jumps at the phases that the pulses met.
 """
 

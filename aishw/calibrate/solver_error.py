@@ -54,7 +54,7 @@ def measure_solver(
 def crossings(
     target: Target, steady: SteadyState, solver: Solver, seed: tuple[int, int], cycles: int
 ) -> NDArray[np.float64]:
-    """Times (s) of r0's rising crossings in the window that `seed` draws; its second number is the window's."""
+    """Times (s) of r2's rising crossings in the window that `seed` draws; its second number is the window's."""
     draw = np.random.default_rng(seed)
     spread, together = SPREAD_RAD[seed[1] % 2], draw.uniform(-1, 1, 2) * (TURN_RAD, BEND_RAD)
     design = window_design(target, steady.fan_in, draw)

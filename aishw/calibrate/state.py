@@ -33,7 +33,7 @@ def state_under(
     """The PE's own steady state under a load and its supply power (W): the mean of the last cycles of one run.
 
     waves: of the ring, the taps and what is between them; the couplers' inner nodes are left out. mark_rad: the phase
-    that r0's rising crossing has (None: what puts tap p's at 0). Raises SimulatorError for a PE that does not run, or
+    that r2's rising crossing has (None: what puts tap p's at 0). Raises SimulatorError for a PE that does not run, or
     so slowly that too few cycles are left.
     """
     nodes = {node: name.format(0) for node, name in pe_nodes(pe_words(target)).items()} | {"p": "p_own", "n": "n_own"}

@@ -155,7 +155,9 @@ def steady_state(
         enabled = _with_codes(design, signs)
         result = run_tile(enabled, waves, frequency_Hz=estimate, cycles=SETTLE + FOLDED_CYCLES, solver=fine)
         waves, cpu_s = {**waves, **fold_fingers(result, enabled, estimate)}, cpu_s + result.cpu_s
-    marks = {node: _mark(waves[node], half) for node in ("r0", "r1", "r2", "p", "n")}
+    # Couplers of a skewed corner may hold r0 on one side of half the supply.
+    crossed = [node for node in ("r0", "r1", "r2", "p", "n") if waves[node].min() < half < waves[node].max()]
+    marks = {node: _mark(waves[node], half) for node in crossed}
     return SteadyState(
         target.name,
         target.technology.corner,
@@ -211,7 +213,7 @@ def fold(
     crossings = rising_crossings(time, raw[f"v({READ}_{CENTRE})"][late], half_V)[0]
     n = np.arange(crossings.size)
     zero_s = float((crossings - n / frequency_Hz).mean())
-    own = (time - zero_s) * frequency_Hz  # phase over r0's rising crossing, in turns
+    own = (time - zero_s) * frequency_Hz  # phase over the rising crossing of READ, in turns
     tap = _fold(own, raw[f"v(p_{CENTRE})"][late])
     shift = _mark(tap, half_V) / TWO_PI
     waves = {}

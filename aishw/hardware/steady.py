@@ -20,7 +20,7 @@ class SteadyState:
     waves: (M,) volts over one period by node, folded from fine steps (`calibrate.steady`); phase 0 is
     where tap p rises through half the supply. Nodes of a coupler finger (`finger.s`, `finger.t`) are given over the
     phase of the tap that drives it.
-    marks_rad: the phase at which a node's wave rises through half the supply.
+    marks_rad: the phase at which a node's wave rises through half the supply, of nodes whose wave does.
     target, corner, temperature_K, cells (merged or full), solver: what it was measured on; a run with others is
     refused.
     simulator: name and version. cpu_s: what it took. fan_in: couplers of the PE. full_frequency_Hz: the
