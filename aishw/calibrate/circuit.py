@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from aishw.engines.phase import READ
 from aishw.errors import SimulatorError
 from aishw.hardware.solver import Solver
 from aishw.hardware.steady import SteadyState
@@ -48,7 +47,7 @@ def circuit_steady(target: Target, solver: Solver | None = None, fan_in: int = 2
 def check_steady(target: Target, steady: SteadyState) -> None:
     """Raises SimulatorError for a PE that does not swing, whose frequency still wanders, or is far from the card's."""
     name, supply_V = _pe(target), target.technology.supply_V
-    for node in (READ, "p", "n"):
+    for node in (steady.read, "p", "n"):
         swing_V = float(np.ptp(steady.waves[node]))
         if swing_V < SWING * supply_V:
             raise SimulatorError(

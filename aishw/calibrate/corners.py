@@ -20,7 +20,6 @@ from aishw.calibrate.response import node_response, suitable_charge
 from aishw.calibrate.sources import BENCH
 from aishw.calibrate.state import SAMPLES, state_under
 from aishw.engines.executor import run_all
-from aishw.engines.phase import READ
 from aishw.errors import SimulatorError
 from aishw.hardware.findings import CornerFinding
 from aishw.hardware.solver import Solver
@@ -86,7 +85,7 @@ def measure_condition(
     rates = target.injections["shil"].rate
     middle = float(rates[rates.size // 2])
     injected = replace(base, shil_code=TOP, shil_rate=middle)
-    shifted, _ = state_under(target, injected, start=steady, mark_rad=steady.marks_rad[READ])
+    shifted, _ = state_under(target, injected, start=steady, mark_rad=steady.marks_rad[steady.read])
     gamma, _ = node_response(target, shifted, injected, "r1", charge_C=charge_C, phases=PHASES)
     current = forced_currents(target, shifted, "shil", d, shil_lines([TOP], DIFFERENCES), rate=middle)
     shil = complex(series(project(gamma, current, shifted.frequency_Hz))[1][0])

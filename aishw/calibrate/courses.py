@@ -2,7 +2,7 @@
 
 A table's run moves one injection and holds the others still. Here all of them count at once: one PE whose neighbours
 are replayed (`adrift`, `slipping`: each at a rate of its own; `along`: as the tables alone foretell
-them), or a small array whose neighbours are PEs. Of every run the times of r2's rising crossings are kept,
+them), or a small array whose neighbours are PEs. Of every run the times of the ring's rising crossings are kept,
 and each chunk by itself becomes a Course: between chunks the phase has a kink that a spline would ring at.
 """
 
@@ -17,7 +17,7 @@ from scipy.interpolate import CubicSpline
 
 from aishw.engines.base import Job, sample_times
 from aishw.engines.macromodel import Macromodel
-from aishw.engines.phase import READ, rising_crossings
+from aishw.engines.phase import rising_crossings
 from aishw.engines.window import outside_sites, phase_polynomials, run_window, samples_of
 from aishw.hardware.calibration import Calibration
 from aishw.hardware.steady import SteadyState
@@ -105,7 +105,7 @@ def along(design: Design, calibration: Calibration, start_rad: Floats, site: int
 
 
 def crossings_of(run: Run, steady: SteadyState) -> list[Floats]:
-    """Times (s) of r2's rising crossings at each of the run's sites."""
+    """Times (s) of the ring's rising crossings at each of the run's sites."""
     done = run_window(run.design, run.sites, steady, run.times_tau, run.phase_rad)
     return rising_crossings(done.time_s, done.wave_V, run.design.target.technology.supply_V / 2)
 
@@ -127,7 +127,7 @@ def courses_of(run: Run, crossings: Sequence[Floats], steady: SteadyState, whole
         phase = np.full((time.size, design.system.sites), np.nan)
         for site, each, k in zip(run.sites, crossings, inside):
             turns = TWO_PI * (np.flatnonzero(k) - reference_Hz * each[k])
-            phase[:, site] = steady.marks_rad[READ] + CubicSpline(each[k], turns)(time)
+            phase[:, site] = steady.marks_rad[steady.read] + CubicSpline(each[k], turns)(time)
         if outside.size:
             at = samples_of(run.times_tau, bounds, segment)
             local_s = (run.times_tau[at] - bounds[segment]) * design.cycles_per_tau[segment] / f

@@ -24,7 +24,6 @@ from aishw.calibrate.sources import BENCH
 from aishw.engines.deck_replay import start_lines
 from aishw.engines.executor import run_all
 from aishw.engines.ngspice import run_deck
-from aishw.engines.phase import READ
 from aishw.engines.start import pe_nodes
 from aishw.errors import SimulatorError
 from aishw.hardware.cells import pe_words
@@ -64,7 +63,7 @@ def device_noise(target: Target, steady: SteadyState, load: Load, phases: int, w
     deck = loaded_deck(target, load, BENCH, SETTLE + 2.5, start=steady, save="all")
     result, times = run_loaded(deck, target)
     first = int(np.searchsorted(times, (SETTLE - 0.5) / load.frequency_Hz))
-    at = (TWO_PI * np.arange(phases) / phases - steady.marks_rad[READ]) % TWO_PI / TWO_PI
+    at = (TWO_PI * np.arange(phases) / phases - steady.marks_rad[steady.read]) % TWO_PI / TWO_PI
     at_s = times[first] + at * (times[first + 1] - times[first])
     raw = result.raw
     nodes = {n.removeprefix("v(").removesuffix(")"): n for n in raw.names if n != "time" and not _is_current(n)}

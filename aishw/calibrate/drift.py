@@ -17,8 +17,8 @@ from scipy.integrate import cumulative_trapezoid
 from scipy.interpolate import CubicSpline
 
 from aishw.calibrate.steady import CENTRE, drivers, run_tile, tile_design
-from aishw.engines.phase import READ, rising_crossings
-from aishw.engines.start import start_voltages
+from aishw.engines.phase import rising_crossings
+from aishw.engines.start import read_name, start_voltages
 from aishw.errors import SimulatorError
 from aishw.hardware.calibration import HARMONICS
 from aishw.hardware.steady import SteadyState
@@ -74,8 +74,8 @@ def drift_run(target: Target, steady: SteadyState, kind: str, rate: float, code:
         design, steady.waves, frequency_Hz=f, cycles=CYCLES, solver=steady.solver, drift=moving, start_V=volts,
         shil_phase_rad=steady.shil_phase_rad, clock_drift=drift - moving,
     ).raw  # fmt: skip
-    times = rising_crossings(raw.time_s, raw[f"v({READ}_{CENTRE})"], target.technology.supply_V / 2)[0]
-    phase = steady.marks_rad[READ] + TWO_PI * (np.arange(times.size) - f * times)
+    times = rising_crossings(raw.time_s, raw.node(read_name(target, CENTRE)), target.technology.supply_V / 2)[0]
+    phase = steady.marks_rad[steady.read] + TWO_PI * (np.arange(times.size) - f * times)
     late = times > SETTLE / f
     return Sweep(times[late], phase[late], f)
 

@@ -19,8 +19,8 @@ from aishw.calibrate.steady import tile_design
 from aishw.engines import deck_replay
 from aishw.engines.deck_transistor import MIDDLE_TRIM, chip_deck, fixed_coupler, fixed_fingers
 from aishw.engines.ngspice import Result, run_deck
-from aishw.engines.phase import READ, rising_crossings
-from aishw.engines.start import pe_nodes
+from aishw.engines.phase import rising_crossings
+from aishw.engines.start import pe_nodes, read_name
 from aishw.hardware.cells import cell_text, model_text, unit
 from aishw.hardware.solver import Solver
 from aishw.hardware.steady import SteadyState
@@ -64,7 +64,7 @@ def loaded_deck(
     extra: Sequence[str] = (),
     rename: Mapping[str, str] | None = None,
     cells: str = "",
-    save: str = f"v({READ}_0)",
+    save: str | None = None,
 ) -> str:
     """The deck of PE 0 (nodes r0_0 .. p_0) under `load` for `cycles` cycles of the load.
 
@@ -100,7 +100,7 @@ def loaded_deck(
         solver=solver,
         stop_s=cycles / load.frequency_Hz,
         start=deck_replay.start_lines(volts),
-        save=save,
+        save=save or f"v({read_name(target, 0)})",
     )
 
 
@@ -159,7 +159,8 @@ def finger_voltages(steady: SteadyState, encoding: str, name: str, code: int, ph
 
 
 def run_loaded(deck: str, target: Target) -> tuple[Result, NDArray[np.float64]]:
-    """The finished run and the times (s) of r2's rising crossings of half the supply."""
+    """The finished run and the times (s) of the ring's rising crossings of half the supply."""
     result = run_deck(deck, time_limit_s=600)
-    times = rising_crossings(result.raw.time_s, result.raw[f"v({READ}_0)"], target.technology.supply_V / 2)[0]
+    wave = result.raw.node(read_name(target, 0))
+    times = rising_crossings(result.raw.time_s, wave, target.technology.supply_V / 2)[0]
     return result, times

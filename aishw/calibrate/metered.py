@@ -15,7 +15,7 @@ from aishw.calibrate.forced import band_limited, coupler_lines
 from aishw.calibrate.loaded import Load, loaded_deck, run_loaded
 from aishw.calibrate.sources import BENCH, BITS, source_phases
 from aishw.engines import deck_replay
-from aishw.engines.phase import READ
+from aishw.engines.start import read_name
 from aishw.errors import SimulatorError
 from aishw.hardware.cells import cell_text
 from aishw.hardware.solver import Solver
@@ -86,7 +86,7 @@ def metered_deck(target: Target, steady: SteadyState, load: Load, solver: Solver
             lines[k] = _supplied(line, "couplers")
         elif line.startswith("xp0 "):
             lines[k] = "xp0 r0_0 r1_0 r2_0 n_own p_own vdd_taps vdd_ring pe_metered"
-    save = [f".save v({READ}_0) i(vdd) i(vm) {' '.join(f'i(v_{part})' for part in PARTS)}"]
+    save = [f".save v({read_name(target, 0)}) i(vdd) i(vm) {' '.join(f'i(v_{part})' for part in PARTS)}"]
     save += [f".save i({name})" for name in _clocks("\n".join(lines))]
     return "\n".join([*(line for line in lines[:-1] if not line.startswith(".save")), *save, ".end", ""])
 

@@ -21,7 +21,7 @@ from aishw.calibrate.loaded import Load, loaded_deck, run_loaded
 from aishw.calibrate.projection import resampled
 from aishw.calibrate.sources import BENCH
 from aishw.engines.executor import run_all
-from aishw.engines.phase import READ
+from aishw.engines.start import read_name
 from aishw.hardware.steady import SteadyState
 from aishw.hardware.target import Target
 from aishw.units import TWO_PI
@@ -95,13 +95,13 @@ def increments(
     drives: lines that make the voltages z0, z1 ..; rms_A amperes per volt flow into `nodes`.
     """
     extra = [*drives, *(f"gz{k} 0 {node} z{k} 0 {number(rms_A)}" for k, node in enumerate(nodes))]
-    save = " ".join([f"v({READ}_0)", *(f"v(z{k})" for k in range(gamma.shape[0]))])
+    save = " ".join([f"v({read_name(target, 0)})", *(f"v(z{k})" for k in range(gamma.shape[0]))])
     deck = loaded_deck(target, load, BENCH, SETTLE + cycles + 2, start=steady, extra=extra, save=save)
     result, times = run_loaded(deck, target)
     times = times[SETTLE : SETTLE + cycles + 1]
     turn = np.arange(GRID) / GRID
     at_s = times[:-1, None] + np.diff(times)[:, None] * turn  # (cycles, GRID)
-    place = (steady.marks_rad[READ] / TWO_PI + turn) * GRID
+    place = (steady.marks_rad[steady.read] / TWO_PI + turn) * GRID
     moved = np.zeros(cycles)
     for k, each in enumerate(gamma):
         current = rms_A * np.interp(at_s, result.raw.time_s, result.raw[f"v(z{k})"])

@@ -24,7 +24,6 @@ from aishw.calibrate.response import node_response
 from aishw.calibrate.sources import BENCH
 from aishw.calibrate.state import state_under
 from aishw.engines.executor import run_all
-from aishw.engines.phase import READ
 from aishw.errors import CardError
 from aishw.hardware.calibration import HARMONICS, Table
 from aishw.hardware.findings import PhaseResponse
@@ -108,7 +107,7 @@ def _coupling_points(
     gamma, gamma_error = response.r0, response.error
     if own_state:
         load = replace(load_of(steady), rate=rate)
-        state, _ = state_under(target, load, start=steady, mark_rad=steady.marks_rad[READ])
+        state, _ = state_under(target, load, start=steady, mark_rad=steady.marks_rad[steady.read])
         gamma, gamma_error = node_response(target, state, load, "r0", charge_C=response.charge_C, phases=OWN_PHASES)
         steady = replace(steady, waves={**steady.waves, "r0": state.waves["r0"]})  # the taps hardly change
     merged = cells == "merged"
@@ -131,7 +130,7 @@ def _shil_point(
     gamma, gamma_error = response.r1, response.error
     if free_Hz:
         load = replace(load_of(steady), shil_code=code, shil_rate=rate)
-        state, _ = state_under(target, load, start=steady, mark_rad=steady.marks_rad[READ])
+        state, _ = state_under(target, load, start=steady, mark_rad=steady.marks_rad[steady.read])
         gamma, gamma_error = node_response(target, state, load, "r1", charge_C=response.charge_C, phases=OWN_PHASES)
         steady = replace(steady, waves={**steady.waves, "r1": state.waves["r1"]})
     d = even(DIFFERENCES)

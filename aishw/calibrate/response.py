@@ -2,7 +2,7 @@
 
 A charge q put on a node at phase theta moves the PE's phase for good by Gamma(theta) q. One run per node holds all
 pulses: each phase twice, once with +q and once with -q, of which half the difference is taken, so that the second
-order cancels. All jumps come from one least-squares fit to the times of r2's rising crossings, less those within
+order cancels. All jumps come from one least-squares fit to the times of the ring's rising crossings, less those within
 SETTLE_CYCLES after a pulse. Gamma is then the Fourier series through the jumps at the phases that the pulses met.
 """
 
@@ -18,7 +18,6 @@ from aishw.calibrate.loaded import Load, load_of, loaded_deck, run_loaded
 from aishw.calibrate.sources import BENCH
 from aishw.calibrate.state import slope
 from aishw.engines.executor import run_all
-from aishw.engines.phase import READ
 from aishw.engines.start import pe_nodes
 from aishw.errors import SimulatorError
 from aishw.hardware.findings import PhaseResponse
@@ -91,7 +90,7 @@ def pulse_run(
     cycles = float((at_s[-1] + SPACING * period_s) * load.frequency_Hz)
     extra = pulse_lines(pe_nodes((node,))[node].format(0), at_s, charges, WIDTH * period_s)
     times = run_loaded(loaded_deck(target, load, solver, cycles, start=steady, extra=extra), target)[1]
-    return find_jumps(times, at_s, steady.marks_rad[READ], period_s)
+    return find_jumps(times, at_s, steady.marks_rad[steady.read], period_s)
 
 
 def pulse_lines(node: str, at_s: NDArray[np.float64], charge_C: NDArray[np.float64], width_s: float) -> list[str]:

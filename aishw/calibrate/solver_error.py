@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from aishw.calibrate.steady import CENTRE, drivers, tile_design
 from aishw.engines.executor import run_all
 from aishw.engines.ngspice import run_deck
-from aishw.engines.phase import READ, rising_crossings
-from aishw.engines.start import start_voltages
+from aishw.engines.phase import rising_crossings
+from aishw.engines.start import read_name, start_voltages
 from aishw.engines.window import chunk_deck
 from aishw.errors import SimulatorError
 from aishw.hardware.findings import SolverFinding
@@ -54,7 +54,7 @@ def measure_solver(
 def crossings(
     target: Target, steady: SteadyState, solver: Solver, seed: tuple[int, int], cycles: int
 ) -> NDArray[np.float64]:
-    """Times (s) of r2's rising crossings in the window that `seed` draws; its second number is the window's."""
+    """Times (s) of the ring's rising crossings in the window that `seed` draws; its second number is the window's."""
     draw = np.random.default_rng(seed)
     spread, together = SPREAD_RAD[seed[1] % 2], draw.uniform(-1, 1, 2) * (TURN_RAD, BEND_RAD)
     design = window_design(target, steady.fan_in, draw)
@@ -77,10 +77,10 @@ def crossings(
         stop_s=(cycles + 1) / steady.frequency_Hz,
         start_V=start_voltages(design, np.array([CENTRE]), steady, phase),
         title="aishw solver error",
-        save=f"v({READ}_{CENTRE})",
+        save=f"v({read_name(target, CENTRE)})",
     )
     raw = run_deck(deck, time_limit_s=1800).raw
-    return rising_crossings(raw.time_s, raw[f"v({READ}_{CENTRE})"], target.technology.supply_V / 2)[0][:cycles]
+    return rising_crossings(raw.time_s, raw.node(read_name(target, CENTRE)), target.technology.supply_V / 2)[0][:cycles]
 
 
 def window_design(target: Target, fan_in: int, draw: np.random.Generator) -> Design:

@@ -7,18 +7,17 @@ from numpy.typing import NDArray
 
 from aishw.calibrate.loaded import Load, loaded_deck, run_loaded
 from aishw.calibrate.sources import BENCH
-from aishw.engines.phase import READ, rising_crossings
+from aishw.engines.phase import rising_crossings
 from aishw.engines.start import pe_nodes
 from aishw.errors import SimulatorError
 from aishw.hardware.cells import pe_words
 from aishw.hardware.solver import Solver
-from aishw.hardware.steady import SteadyState
+from aishw.hardware.steady import SteadyState, ring_node
 from aishw.hardware.target import Target
 from aishw.units import TWO_PI
 
 SAMPLES = 1024
 CYCLES, SETTLE, FEWEST = 16, 6, 4
-MARKS = (READ, "p", "n")  # not r0, which couplers may hold on one side of half the supply at a skewed corner
 
 
 def state_under(
@@ -33,9 +32,10 @@ def state_under(
     """The PE's own steady state under a load and its supply power (W): the mean of the last cycles of one run.
 
     waves: of the ring, the taps and what is between them; the couplers' inner nodes are left out. mark_rad: the phase
-    that r2's rising crossing has (None: what puts tap p's at 0). Raises SimulatorError for a PE that does not run, or
-    so slowly that too few cycles are left.
+    that the ring's rising crossing has (None: what puts tap p's at 0). Raises SimulatorError for a PE that does not
+    run, or so slowly that too few cycles are left.
     """
+    read = ring_node(pe_words(target))
     nodes = {node: name.format(0) for node, name in pe_nodes(pe_words(target)).items()} | {"p": "p_own", "n": "n_own"}
     save = " ".join([*(f"v({name})" for name in nodes.values()), "i(vdd)"])
     result, times = run_loaded(loaded_deck(target, load, solver, cycles, start=start, save=save), target)
@@ -47,10 +47,10 @@ def state_under(
         )
     period_s, error_s = slope(times[SETTLE:])
     time, raw, half = result.raw.time_s, result.raw, target.technology.supply_V / 2
-    crossings = {node: rising_crossings(time, raw[f"v({nodes[node]})"], half)[0] for node in MARKS}
+    crossings = {node: rising_crossings(time, raw[f"v({nodes[node]})"], half)[0] for node in (read, "p", "n")}
     settled = {node: found[found > times[SETTLE] - period_s / 2] for node, found in crossings.items()}
     turns = {node: mean_turn(found / period_s) for node, found in settled.items()}
-    zero = turns["p"] if mark_rad is None else turns[READ] - mark_rad / TWO_PI
+    zero = turns["p"] if mark_rad is None else turns[read] - mark_rad / TWO_PI
     first_s = (np.ceil(times[SETTLE] / period_s - zero) + zero) * period_s
     whole = int((time[-1] - first_s) / period_s)
     grid_s = first_s + period_s * (np.arange(whole)[:, None] + np.arange(SAMPLES) / SAMPLES)

@@ -14,8 +14,8 @@ from aishw.ais.system import System
 from aishw.ais.topology import NEIGHBOURHOODS, grid
 from aishw.engines.deck_transistor import fixed_fingers
 from aishw.engines.ngspice import Result, run_deck
-from aishw.engines.phase import READ, frequency, rising_crossings
-from aishw.engines.start import pe_nodes, pe_voltages
+from aishw.engines.phase import frequency, rising_crossings
+from aishw.engines.start import pe_nodes, pe_voltages, read_name
 from aishw.engines.window import chunk_deck
 from aishw.errors import SimulatorError
 from aishw.hardware.cells import pe_words
@@ -140,7 +140,7 @@ def steady_state(
             design, waves, frequency_Hz=source_Hz, cycles=count, solver=steps, shil_phase_rad=shil_phase_rad
         )
         late = result.raw.time_s > SETTLE / source_Hz
-        found = frequency(result.raw.time_s[late], result.raw[f"v({READ}_{CENTRE})"][late], half)
+        found = frequency(result.raw.time_s[late], result.raw.node(read_name(target, CENTRE))[late], half)
         own_Hz, error = (float(np.ravel(value)[0]) for value in found)
         return result, own_Hz, error
 
@@ -156,8 +156,8 @@ def steady_state(
         result = run_tile(enabled, waves, frequency_Hz=estimate, cycles=SETTLE + FOLDED_CYCLES, solver=fine)
         waves, cpu_s = {**waves, **fold_fingers(result, enabled, estimate)}, cpu_s + result.cpu_s
     # Couplers of a skewed corner may hold r0 on one side of half the supply.
-    crossed = [node for node in ("r0", "r1", "r2", "p", "n") if waves[node].min() < half < waves[node].max()]
-    marks = {node: _mark(waves[node], half) for node in crossed}
+    known = [node for node in ("q", "r0", "r1", "r2", "p", "n") if node in waves]
+    marks = {node: _mark(waves[node], half) for node in known if waves[node].min() < half < waves[node].max()}
     return SteadyState(
         target.name,
         target.technology.corner,
@@ -200,7 +200,7 @@ def full_cell_frequency(target: Target, steady: SteadyState, cycles: int = 40) -
         cells="full",
     ).raw
     late = raw.time_s > SETTLE / f
-    return float(np.ravel(frequency(raw.time_s[late], raw[f"v({READ}_{CENTRE})"][late], half)[0])[0])
+    return float(np.ravel(frequency(raw.time_s[late], raw.node(read_name(target, CENTRE))[late], half)[0])[0])
 
 
 def fold(
@@ -210,10 +210,10 @@ def fold(
     raw = result.raw
     late = raw.time_s > SETTLE / frequency_Hz
     time = raw.time_s[late]
-    crossings = rising_crossings(time, raw[f"v({READ}_{CENTRE})"][late], half_V)[0]
+    crossings = rising_crossings(time, raw.node(read_name(design.target, CENTRE))[late], half_V)[0]
     n = np.arange(crossings.size)
     zero_s = float((crossings - n / frequency_Hz).mean())
-    own = (time - zero_s) * frequency_Hz  # phase over the rising crossing of READ, in turns
+    own = (time - zero_s) * frequency_Hz  # phase over the ring's rising crossing, in turns
     tap = _fold(own, raw[f"v(p_{CENTRE})"][late])
     shift = _mark(tap, half_V) / TWO_PI
     waves = {}

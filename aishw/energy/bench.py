@@ -22,7 +22,8 @@ from aishw.engines import deck_replay
 from aishw.engines.deck_rails import offset_bits, sign_bits
 from aishw.engines.deck_transistor import MIDDLE_TRIM, chip_deck
 from aishw.engines.ngspice import run_deck
-from aishw.engines.phase import READ, rising_crossings
+from aishw.engines.phase import rising_crossings
+from aishw.engines.start import read_name
 from aishw.errors import EnergyError
 from aishw.hardware.cells import cell_text, model_text, unit
 from aishw.hardware.solver import Solver
@@ -90,7 +91,7 @@ def measure_point(
     f = expected_Hz(target, steady, point)
     raw = run_deck(point_deck(target, steady, point, solver, cycles), time_limit_s=600).raw
     supply_V = target.technology.supply_V
-    times = rising_crossings(raw.time_s, raw[f"v({READ}_0)"], supply_V / 2)[0]
+    times = rising_crossings(raw.time_s, raw.node(read_name(target, 0)), supply_V / 2)[0]
     whole = times.size - 1 - SETTLE
     if whole < FEWEST:
         raise EnergyError(
@@ -147,7 +148,7 @@ def point_deck(target: Target, steady: SteadyState, point: Point, solver: Solver
     lines += [f"v_{part} vdd vdd_{part} 0" for part in PARTS]
     volts |= {f"vdd_{part}": supply_V for part in PARTS} | {"vdd": supply_V, "vm": circuit["shil_low_V"]}
     volts |= own_voltages(steady)
-    save = [f"v({READ}_0)", "i(vdd)", *(f"i(v_{part})" for part in PARTS)]
+    save = [f"v({read_name(target, 0)})", "i(vdd)", *(f"i(v_{part})" for part in PARTS)]
     save += [f"i(b{tap}_{k})" for tap in "pn" for k in range(GROUPS)]
     return chip_deck(
         replace(tile_design(target, {}), target=replace(target, frequency_Hz=f)),

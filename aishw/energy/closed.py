@@ -14,8 +14,8 @@ from aishw.ais.topology import grid
 from aishw.calibrate.metered import mean_between
 from aishw.energy.bench import FEWEST
 from aishw.engines.ngspice import run_deck
-from aishw.engines.phase import READ, rising_crossings
-from aishw.engines.start import pe_voltages
+from aishw.engines.phase import rising_crossings
+from aishw.engines.start import pe_voltages, read_name
 from aishw.engines.window import chunk_deck
 from aishw.errors import EnergyError
 from aishw.hardware.solver import Solver
@@ -60,11 +60,11 @@ def measure_closed(target: Target, steady: SteadyState, seed: int, solver: Solve
     deck = chunk_deck(
         design, 0, sites, steady.waves, frequency_Hz=f, shil_phase_rad=steady.shil_phase_rad, outside={},
         solver=solver or steady.solver, stop_s=CYCLES / f, start_V=pe_voltages(sites, steady, phase),
-        title="aishw closed array", save=f"v({READ}_0) i(vdd)", cells="full",
+        title="aishw closed array", save=f"v({read_name(target, 0)}) i(vdd)", cells="full",
     )  # fmt: skip
     raw = run_deck(deck, time_limit_s=1800).raw
     supply_V = target.technology.supply_V
-    times = rising_crossings(raw.time_s, raw[f"v({READ}_0)"], supply_V / 2)[0]
+    times = rising_crossings(raw.time_s, raw.node(read_name(target, 0)), supply_V / 2)[0]
     whole = times.size - 1 - SETTLE
     if whole < FEWEST - 1:
         raise EnergyError(f"PE 0 of the array made {max(whole, 0)} whole cycles, power needs {FEWEST - 1}")

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from aishw.engines import deck_rails, deck_replay
 from aishw.engines import deck_transistor as deck
 from aishw.engines.base import Trace
-from aishw.engines.phase import READ
-from aishw.engines.start import bank_voltages, held_voltages, pe_voltages, shil_voltages
+from aishw.engines.start import bank_voltages, held_voltages, pe_voltages, read_names, shil_voltages
 from aishw.engines.window import Window, outside_sites, phase_polynomials, samples_of
 from aishw.errors import CompareError
 from aishw.hardware.cells import cell_text, model_text
@@ -68,7 +67,8 @@ def transistor_deck(
     volts |= bank_voltages(body, technology.supply_V)
     start = deck_replay.start_lines(volts)
     kind = "chip" if window is None else "window"
-    shown = "all" if save == "all" else " ".join(f"v({READ}_{i})" for i in sites) + " i(vdd)"
+    read = read_names(design.target, sites.tolist())
+    shown = "all" if save == "all" else " ".join(f"v({name})" for name in read) + " i(vdd)"
     return deck.chip_deck(
         design,
         body,

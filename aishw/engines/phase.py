@@ -19,7 +19,6 @@ from numpy.typing import ArrayLike, NDArray
 from aishw.errors import SimulatorError
 from aishw.units import TWO_PI
 
-READ = "r2"  # the PE's node whose crossings tell its phase: nothing is injected there, and it drives the taps
 HYSTERESIS = 0.1  # of the swing, each side of the threshold; noise below it makes no extra crossings
 FEWEST = 4  # crossings behind a cubic spline
 

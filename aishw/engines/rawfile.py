@@ -34,6 +34,10 @@ class Raw:
     def __contains__(self, name: str) -> bool:
         return name.lower() in self._column
 
+    def node(self, name: str) -> NDArray[np.float64]:
+        """(P,) volts of a node; one inside a subcircuit is called `v(x.node)` if it was asked for, else `x.node`."""
+        return self[name] if name in self else self[f"v({name})"]
+
     def columns(self, names: list[str]) -> NDArray[np.int64]:
         """The columns of several waveforms, for `raw.values[:, columns]`. Raises SimulatorError for an unknown name."""
         found = [self._column.get(name.lower(), -1) for name in names]

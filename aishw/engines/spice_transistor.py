@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aishw.engines.base import Job, Progress, Trace
-from aishw.engines.phase import READ, crossing_phase
+from aishw.engines.phase import crossing_phase
 from aishw.engines.window import Window, WindowRun, run_window
 from aishw.errors import CompareError, GridError
 from aishw.hardware.steady import SteadyState
@@ -131,7 +131,8 @@ def window_phase(
     """
     at_s = seconds_at(design, samples_tau, steady.frequency_Hz)
     half, reference_Hz = design.target.technology.supply_V / 2, design.reference_Hz(steady.frequency_Hz)
-    return crossing_phase(run.time_s, run.wave_V, half, reference_Hz, at_s, steady.marks_rad[READ], near_rad=start_rad)
+    mark_rad = steady.marks_rad[steady.read]
+    return crossing_phase(run.time_s, run.wave_V, half, reference_Hz, at_s, mark_rad, near_rad=start_rad)
 
 
 def seconds_at(design: Design, tau: NDArray[np.float64], frequency_Hz: float) -> NDArray[np.float64]:

@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from aishw.engines.deck_transistor import fixed_fingers
 from aishw.engines.ngspice import Result
 from aishw.errors import SimulatorError
-from aishw.hardware.steady import SteadyState
+from aishw.hardware.cells import pe_words
+from aishw.hardware.steady import SteadyState, ring_node
+from aishw.hardware.target import Target
 from aishw.lower.design import Design
 from aishw.units import TWO_PI
 
@@ -35,6 +37,21 @@ def pe_nodes(known: Container[str]) -> dict[str, str]:
     target's PE: it is left out unless it is `known`.
     """
     return {node: name for node, name in PE_NODES.items() if node != "q" or node in known}
+
+
+def read_names(target: Target, sites: Iterable[int]) -> list[str]:
+    """The node of each PE whose crossings tell its phase: the ring's own that injections reach.
+
+    There a drive displaces crossings least, and what drives do together to second order comes out smallest (`ring28`: a
+    tenth of what it is at r2 or the taps).
+    """
+    name = PE_NODES[ring_node(pe_words(target))]
+    return [name.format(site) for site in sites]
+
+
+def read_name(target: Target, site: int) -> str:
+    """The same of one PE."""
+    return read_names(target, [site])[0]
 
 
 def pe_voltages(sites: NDArray[np.int64], steady: SteadyState, phase_rad: NDArray[np.float64]) -> dict[str, float]:

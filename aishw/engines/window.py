@@ -19,8 +19,7 @@ from aishw.engines import deck_replay
 from aishw.engines import deck_transistor as deck
 from aishw.engines.base import Progress
 from aishw.engines.ngspice import run_deck
-from aishw.engines.phase import READ
-from aishw.engines.start import end_voltages, held_voltages, shil_voltages, start_voltages
+from aishw.engines.start import end_voltages, held_voltages, read_names, shil_voltages, start_voltages
 from aishw.errors import GridError
 from aishw.hardware.cells import cell_text, model_text
 from aishw.hardware.solver import Solver
@@ -200,7 +199,7 @@ def run_window(
     bounds, outside = design.system.boundaries_tau, outside_sites(design, sites)
     start = start_voltages(design, sites, steady, phase_rad[0])
     times, waves, residual, turns, begin_s, energy, cpu_s = [], [], 0.0, 0.0, 0.0, 0.0, 0.0
-    nodes, reference_Hz = [f"v({READ}_{i})" for i in sites], design.reference_Hz(steady.frequency_Hz)
+    nodes, reference_Hz = read_names(design.target, sites.tolist()), design.reference_Hz(steady.frequency_Hz)
     for segment, cycles in enumerate(design.cycles_per_tau * design.system.duration_tau):
         stop_s = float(cycles / steady.frequency_Hz)
         inside = samples_of(times_tau, bounds, segment)
@@ -225,7 +224,7 @@ def run_window(
         result = run_deck(text, time_limit_s=time_limit_s, cancel=cancel, progress=share, keep=keep)
         raw = result.raw
         times.append(begin_s + raw.time_s)
-        waves.append(np.stack([raw[node] for node in nodes], axis=1))
+        waves.append(np.stack([raw.node(node) for node in nodes], axis=1))
         current = -raw["i(vdd)"]
         energy += float(np.trapezoid(current, raw.time_s)) * design.target.technology.supply_V
         start = end_voltages(result)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,6 +43,11 @@ class SteadyState:
     full_frequency_Hz: float = 0.0
     circuit: str = ""
 
+    @property
+    def read(self) -> str:
+        """The node whose crossings tell a phase."""
+        return ring_node(self.waves)
+
     def at(self, node: str, phase_rad: ArrayLike) -> NDArray[np.float64]:
         """Volts of `node` at phases of any shape, interpolated around the period. Raises CardError for an unknown
         node.
@@ -51,3 +56,8 @@ class SteadyState:
             raise CardError(f"the steady state of {self.target!r} has no node {node!r}")
         wave = self.waves[node]
         return np.interp(np.asarray(phase_rad) / (2 * np.pi) * wave.size, np.arange(wave.size), wave, period=wave.size)
+
+
+def ring_node(nodes: Container[str]) -> str:
+    """Of a PE's nodes the ring's that couplers inject into: q, where a resistor parts it from r0, else r0 itself."""
+    return "q" if "q" in nodes else "r0"
