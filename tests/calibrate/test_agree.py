@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from calibration_problems import everything, tables_only
 
-from aishw.calibrate.agree import LIMIT, agreement
+from aishw.calibrate.agree import LIMIT, agreement, hidden
 from aishw.errors import CardError
 from aishw.hardware.calibration import Calibration
 from aishw.hardware.cards import load_target
+from aishw.hardware.findings import SolverFinding
 
 RING28 = load_target("ring28")
-WHOLE = everything(RING28)
+WHOLE = replace(everything(RING28), solver=None)
 
 
 def moved(field: str, standard_errors: float) -> Calibration:
@@ -47,3 +48,17 @@ def test_another_circuit_is_refused() -> None:
     other = replace(WHOLE, steady=replace(WHOLE.steady, circuit="0123456789abcdef"))
     with pytest.raises(CardError, match=r"different circuits.*without --agree"):
         agreement(WHOLE, other)
+
+
+def test_the_simulators_own_error_is_no_disagreement() -> None:
+    """A drift that its phase error may hide passes, one half as large again does not."""
+    solver = SolverFinding("tight", 40.0, 0.0, 1e-3, 2e-3)
+    first = replace(WHOLE, solver=solver)
+    known = hidden(first, first)
+    assert known == pytest.approx(np.sqrt(2) * np.sqrt(12) * 1e-3 / 40)
+    for factor, passed in ((1.0, True), (2.0, False)):
+        table = first.tables["coupling"]
+        table = replace(table, offset=table.offset + factor * known)
+        other = replace(first, tables={**first.tables, "coupling": table})
+        checks = {check.name: check for check in agreement(first, other)}
+        assert checks["coupling offsets of both"].passed == passed
