@@ -26,8 +26,8 @@ def test_a_sound_steady_state_passes() -> None:
 
 
 def test_a_pe_that_does_not_swing() -> None:
-    flat = replace(SOUND, waves={**SOUND.waves, "r2": 0.45 + 0.1 * np.sin(np.arange(64) / 10)})
-    with pytest.raises(SimulatorError, match=r"does not oscillate: node r2 swings 0\.2 V, .* at least 0\.45 V"):
+    flat = replace(SOUND, waves={**SOUND.waves, "r0": 0.45 + 0.1 * np.sin(np.arange(64) / 10)})
+    with pytest.raises(SimulatorError, match=r"does not oscillate: node r0 swings 0\.2 V, .* at least 0\.45 V"):
         check_steady(RING28, flat)
 
 

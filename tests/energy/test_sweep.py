@@ -69,6 +69,9 @@ def test_partial_cycles_are_refused(monkeypatch) -> None:
         def __missing__(self, name):
             return np.ones_like(time) * 1e-6
 
+        def node(self, name):
+            return self[f"v({name})"]
+
     monkeypatch.setattr(bench, "run_deck", lambda deck, **more: SimpleNamespace(raw=Raw(columns)))
     with pytest.raises(EnergyError, match="whole cycles"):
         measure_point(TARGET, STEADY, Point(4))
