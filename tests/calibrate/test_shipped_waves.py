@@ -10,12 +10,15 @@ from aishw.engines.deck_replay import smoothed
 from aishw.hardware.cards import load_target
 from aishw.hardware.solver import Solver
 
-RING28 = load_target("ring28")
+TARGETS = ("ring28", "ring28_isolated")
 
 
+@pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize(("fan_in", "solver"), [(24, None), (4, Solver(steps_per_cycle=280))])
-def test_a_tap_rises_once_and_falls_once_and_is_replayed_as_it_is(fan_in: int, solver: Solver | None) -> None:
-    tables = tables_of(RING28, fan_in, solver)
+def test_a_tap_rises_once_and_falls_once_and_is_replayed_as_it_is(
+    target: str, fan_in: int, solver: Solver | None
+) -> None:
+    tables = tables_of(load_target(target), fan_in, solver)
     assert tables is not None
     for tap in "pn":
         wave = tables.steady.waves[tap]
@@ -23,9 +26,10 @@ def test_a_tap_rises_once_and_falls_once_and_is_replayed_as_it_is(fan_in: int, s
         assert np.array_equal(smoothed(wave), wave)
 
 
-def test_taps_p_and_n_cross_half_a_turn_apart() -> None:
+@pytest.mark.parametrize("target", TARGETS)
+def test_taps_p_and_n_cross_half_a_turn_apart(target: str) -> None:
     """Else a coupler at code 0 pulls, by half of its fingers times the angle that the taps miss."""
-    tables = tables_of(RING28, 24)
+    tables = tables_of(load_target(target), 24)
     assert tables is not None
     p, n = (np.fft.rfft(tables.steady.waves[tap])[1] for tap in "pn")
     assert abs(np.degrees(np.angle(-p / n))) < 0.2
