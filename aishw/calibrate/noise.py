@@ -52,7 +52,7 @@ def measure_noise(
     gamma = np.stack([resampled(each, phases) for each in (known[node] for node in ring)])
     thermal = white_diffusion(gamma, devices.thermal, steady.frequency_Hz)
     for k, name in enumerate(devices.names):
-        if name.startswith("r."):  # one current out of r0 and into q
+        if name.startswith("r.") and "q" in ring:  # one current out of r0 and into q
             through = (gamma[devices.nodes.index("r0")] - gamma[devices.nodes.index("q")])[None]
             thermal[k] = white_diffusion(through, devices.thermal[k, :1], steady.frequency_Hz)
     flicker = flicker_diffusion(gamma, devices.flicker, steady.frequency_Hz, IMAGE_CYCLES, TRIMMED_S)
