@@ -35,8 +35,9 @@ def state_under(
     that the ring's rising crossing has (None: what puts tap p's at 0). Raises SimulatorError for a PE that does not
     run, or so slowly that too few cycles are left.
     """
-    read = ring_node(pe_words(target))
-    nodes = {node: name.format(0) for node, name in pe_nodes(pe_words(target)).items()} | {"p": "p_own", "n": "n_own"}
+    words = pe_words(target)
+    read = ring_node(words)
+    nodes = {node: name.format(0) for node, name in pe_nodes(words).items()} | {"p": "p_own", "n": "n_own"}
     save = " ".join([*(f"v({name})" for name in nodes.values()), "i(vdd)"])
     result, times = run_loaded(loaded_deck(target, load, solver, cycles, start=start, save=save), target)
     if times.size < SETTLE + FEWEST:

@@ -218,7 +218,7 @@ def fold(
     shift = _mark(tap, half_V) / TWO_PI
     waves = {}
     for node, name in pe_nodes(pe_words(design.target)).items():
-        waves[node] = _fold(own - shift, _inner(result, name.format(CENTRE))[late])
+        waves[node] = _fold(own - shift, raw.node(name.format(CENTRE))[late])
     return waves | fold_fingers(result, design, source_Hz)
 
 
@@ -237,14 +237,9 @@ def fold_fingers(result: Result, design: Design, source_Hz: float) -> dict[str, 
     for kind, places in fingers.items():
         for node in "st":
             phase = np.concatenate([raw.time_s[late] * source_Hz + turn for _, turn in places])
-            volts = np.concatenate([_inner(result, f"{instance}.{node}")[late] for instance, _ in places])
+            volts = np.concatenate([raw.node(f"{instance}.{node}")[late] for instance, _ in places])
             waves[f"{kind}.{node}"] = _fold(phase, volts)
     return waves
-
-
-def _inner(result: Result, node: str) -> NDArray[np.float64]:
-    name = node if node in result.raw else f"v({node})"
-    return result.raw[name]
 
 
 def _fold(turns: NDArray[np.float64], volts: NDArray[np.float64]) -> NDArray[np.float64]:

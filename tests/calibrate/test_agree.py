@@ -51,7 +51,7 @@ def test_another_circuit_is_refused() -> None:
 
 
 def test_the_simulators_own_error_is_no_disagreement() -> None:
-    """A drift that its phase error may hide passes, one half as large again does not."""
+    """A drift that its phase error may hide passes, one twice as large does not."""
     solver = SolverFinding("tight", 40.0, 0.0, 1e-3, 2e-3)
     first = replace(WHOLE, solver=solver)
     known = hidden(first, first)
