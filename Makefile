@@ -9,7 +9,7 @@ help:
 	@echo "make test    the test suite (make slow: the minutes-long tests)"
 	@echo "make lint    ruff and mypy"
 	@echo "make bench   the measured figures of the README"
-	@echo "make calibrate  measure ring28 afresh into runs/ and hold it against the shipped one (15 minutes)"
+	@echo "make calibrate  measure the default circuit afresh into runs/ and hold it against the shipped one (15 minutes)"
 	@echo "make clean   remove report/, runs/ and caches; .venv stays"
 
 $(READY): tools/setup pyproject.toml constraints.txt
@@ -36,8 +36,8 @@ bench: $(READY)
 # Exits 0 if the fresh file agrees with the shipped one within their error bars, whether or not a check fell short.
 calibrate: $(READY)
 	@mkdir -p runs
-	@.venv/bin/aishw calibrate ring28 --force -o runs/ring28.h5 || test $$? -eq 1
-	@.venv/bin/aishw inspect calibration/ring28.h5 runs/ring28.h5 --agree
+	@.venv/bin/aishw calibrate ring28_isolated --force -o runs/ring28_isolated.h5 || test $$? -eq 1
+	@.venv/bin/aishw inspect calibration/ring28_isolated.h5 runs/ring28_isolated.h5 --agree
 
 clean:
 	rm -rf report runs build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from aishw.errors import AishwError, CardError, CheckpointError, DeckError, StoreError, TrainError
 
+DEFAULT_TARGET = "ring28_isolated"
+
 # kind: (what a message calls it, suffixes of its files ("" for a folder), the error of a name that is not there)
 _KINDS: dict[str, tuple[str, tuple[str, ...], type[AishwError]]] = {
     "netlists": ("netlist folder", ("",), DeckError),

@@ -1,6 +1,6 @@
 """How far from the transistors do the models end? The README's accuracy section comes from here.
 
-    python bench/accuracy.py [--seeds 8] [--trained 0] [--windows 16] [--workers 2] [--target ring28] [--write]
+    python bench/accuracy.py [--seeds 8] [--trained 0] [--windows 16] [--workers 2] [--target NAME] [--write]
 
 Held-out networks (3x3 torus, real taps, 160 cycles; codes uniform, or as strong as a trained model's) and windows of
 the shipped digits checkpoint (24 couplers a PE).
@@ -44,7 +44,7 @@ from aishw.hardware.cards import load_target
 from aishw.hardware.solver import Solver
 from aishw.hardware.steady import SteadyState
 from aishw.hardware.target import Target
-from aishw.library import find
+from aishw.library import DEFAULT_TARGET, find
 from aishw.lower.lower import lower
 from aishw.units import wrap
 from aishw.verify.heldout import SLIP_RAD, Devices, judge, run_devices
@@ -254,7 +254,7 @@ def corrected_for_arrays(target: Target, four: Calibration, results: Row, worker
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--target", default="ring28")
+    parser.add_argument("--target", default=DEFAULT_TARGET)
     parser.add_argument("--seeds", type=int, default=8)
     parser.add_argument("--trained", type=int, default=0)
     parser.add_argument("--windows", type=int, default=16)

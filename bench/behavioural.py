@@ -22,7 +22,7 @@ LIMIT_RAD = 1e-3
 
 def main() -> int:
     system = load(library.find("models", "digits16_4bit"))
-    design = lower(system, load_target("ring28"))
+    design = lower(system, load_target(library.DEFAULT_TARGET))
     job = Job(draw_start(system, 2, 0), sample_times(system))
     exact = OdeEngine("realised").run(design, job)
     spice = SpiceBehavioural().run(design, job)

@@ -1,6 +1,6 @@
 """What do injections do together? Measured on the transistors, for both shipped calibrations of a target.
 
-    python bench/company.py [--target ring28] [--fan-in 4|24] [--workers 2] [--keep FOLDER]
+    python bench/company.py [--target NAME] [--fan-in 4|24] [--workers 2] [--keep FOLDER]
 
 At fan-in 4: one PE of a random design with slipping neighbours, and 3x3 arrays of PEs (seeds that no test has). At 24:
 one PE with the codes of the shipped digits, shuffled over edges and sites, its neighbours slipping, gathered near two
@@ -38,7 +38,7 @@ from aishw.hardware.calibration import Calibration
 from aishw.hardware.cards import load_target
 from aishw.hardware.steady import SteadyState
 from aishw.hardware.target import Target
-from aishw.library import find
+from aishw.library import DEFAULT_TARGET, find
 from aishw.lower.lower import lower
 
 CYCLES = 60.0
@@ -92,7 +92,7 @@ def crossings(name: str, run: Run, steady: SteadyState, folder: Path | None) -> 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--target", default="ring28")
+    parser.add_argument("--target", default=DEFAULT_TARGET)
     parser.add_argument("--fan-in", type=int, default=FAN_IN)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--keep", type=Path)

@@ -21,6 +21,7 @@ from aishw.engines.deck_replay import load_lines
 from aishw.engines.deck_transistor import full_body
 from aishw.engines.pyspice_circuit import add_element
 from aishw.hardware.cards import load_target
+from aishw.library import DEFAULT_TARGET
 from aishw.lower.lower import lower
 
 SIDE, CHUNKS = 56, 4
@@ -41,7 +42,7 @@ def main() -> None:
     top = grid(SIDE, SIDE, "g24")
     terms = {name: rng.normal(0, 1, (CHUNKS, top.sites)) for name in ("shil", "reference")}
     system = System("kurashil", top, rng.normal(0, 0.6, (CHUNKS, top.edges.shape[1])), terms, np.ones(CHUNKS))
-    target = load_target("ring28")
+    target = load_target(DEFAULT_TARGET)
     design, steady = lower(system, target), steady_of(target)
     x0 = rng.normal(-0.5, 0.5, top.sites)
     ours = []

@@ -16,6 +16,7 @@ from marks import write_between
 from aishw.energy.answer import Sizes, of_sizes
 from aishw.energy.figures import write_figures
 from aishw.energy.text import si
+from aishw.library import DEFAULT_TARGET
 
 TOP = Path(__file__).parent.parent
 SIZES = Sizes(56 * 56, 24, 4, 4)
@@ -45,7 +46,7 @@ def sections(found: dict[str, Any]) -> str:
     least = [(f"{x['cycles']:g}", f"{x['images']:g}", x["strategy"],
               ", ".join(si(joules, "J") for joules in x["energy_J"].values())) for x in found["winners"]]  # fmt: skip
     said = (
-        f"An image on 56x56 sites of `ring28`, 24 couplings, 4 bits, 4 chunks: {book['cycles']:.0f} cycles "
+        f"An image on 56x56 sites of `{DEFAULT_TARGET}`, 24 couplings, 4 bits, 4 chunks: {book['cycles']:.0f} cycles "
         f"({book['cycles_from']}) at {si(book['frequency_Hz'], 'Hz')}, {si(book['image_s'], 's')} with the readout."
     )
     blocks = [
@@ -94,7 +95,7 @@ def number(value: float, unit: str) -> str:
 
 
 def main() -> None:
-    answer = of_sizes(SIZES, "ring28", "ring28", None, None, None)
+    answer = of_sizes(SIZES, DEFAULT_TARGET, DEFAULT_TARGET, None, None, None)
     text = sections(answer.record)
     if "--write" not in sys.argv[1:]:
         print(text)

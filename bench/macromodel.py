@@ -3,7 +3,7 @@
     python bench/macromodel.py [--batch 64] [--side 56] [--steps 80] [--repeats 5] [--double]
 
 Prints CPU seconds (the least of the repeats, the contenders taken in turns: a busy machine only adds) and their ratio,
-for weights of random size lowered to the target `ring28` and its shipped calibration. Measured on an EPYC core:
+for weights of random size lowered to the default target and its shipped calibration. Measured on an EPYC core:
 0.84 s against 0.32 s for forward and backward, ratio 2.6, forward alone 3.7. Exits 1 when both together cost more than
 3 times the plain KuraSHIL rollout.
 """
@@ -68,9 +68,10 @@ def main() -> int:
     segments, dtype = 4, torch.float64 if arguments.double else torch.float32
     step_tau = segments / arguments.steps
     p, x0 = problem(arguments.side, arguments.batch, segments, dtype)
-    target = load_target("ring28")
+    name = library.DEFAULT_TARGET
+    target = load_target(name)
     target = replace(target, height=max(target.height, arguments.side), width=max(target.width, arguments.side))
-    calibration = load_calibration(Path(library.folder("calibration")) / "ring28.h5").labelled(target)
+    calibration = load_calibration(Path(library.folder("calibration")) / f"{name}.h5").labelled(target)
 
     begin = time.process_time()
     design = lower(p.to_system(), target, clip="sigma3")

@@ -4,9 +4,9 @@
                              [--only "ROW;.."] [--grids FOLDER] [--picture PNG] [--write]
 
 The digits, or with `--mnist` (a folder of its idx files) MNIST on 56x56. Rows are paired: one start seed gives every
-row the same start states, one chip number the same chip. "Circuit" is the macromodel of `ring28`'s shipped calibration
-with its thermal noise and flicker; a chip adds a trim residual of 3e-5 of the frequency and couplers that differ by 1 %
-(or the card's own measured spread). Rows of a model that is not there are left out. Results lie in
+row the same start states, one chip number the same chip. "Circuit" is the macromodel of the default target's shipped
+calibration with its thermal noise and flicker; a chip adds a trim residual of 3e-5 of the frequency and couplers that
+differ by 1 % (or the card's own measured spread). Rows of a model that is not there are left out. Results lie in
 bench/results/transfer_*.json, cell by cell: a run that was stopped goes on; other weights or another calibration begin
 anew. `--write` puts the tables between the marks of README.md, `--grids` draws 64 samples of each row, `--picture` two
 lines of samples of four rows.
@@ -74,7 +74,7 @@ def system_of(model: str) -> System:
 
 @lru_cache
 def circuit_of(subject: Subject, own: bool) -> Circuit:
-    circuit = circuit_for("ring28", step_tau=subject.step_tau)
+    circuit = circuit_for(subject.target, step_tau=subject.step_tau)
     return circuit if own else replace(circuit, spread=spread_of(circuit.calibration, TRIM_RESIDUAL, GAIN))
 
 

@@ -17,13 +17,15 @@ Cells = dict[str, float]
 
 @dataclass(frozen=True)
 class Subject:
-    """What is put onto the circuit. float, codes, circuit: checkpoints by name: floating point, 4 bit, and trained
-    through the circuit. split: of the data set. images: of a row, unless told. step_tau: of RK4 on the circuit.
-    recipe: tunes the trained model on one chip ("": those rows are left out). aim: how much worse than the ideal float
-    model the trained one may be, on random chips. upscale: of a pixel in pictures."""
+    """What is put onto the circuit. target: of the macromodel. float, codes, circuit: checkpoints by name:
+    floating point, 4 bit, and trained through the circuit. split: of the data set. images: of a row, unless told.
+    step_tau: of RK4 on the circuit. recipe: tunes the trained model on one chip ("": those rows are left out). aim: how
+    much worse than the ideal float model the trained one may be, on random chips. upscale: of a pixel in pictures.
+    """
 
     name: str
     title: str
+    target: str
     float: str
     codes: str
     circuit: str
@@ -49,12 +51,12 @@ class Subject:
 
 SUBJECTS = {
     "digits16": Subject(
-        "digits16", "digits 16x16", "digits16", "digits16_4bit", "digits16_circuit_fine", "train", 4000,
+        "digits16", "digits 16x16", "ring28_isolated", "digits16", "digits16_4bit", "digits16_isolated", "train", 4000,
         0.2,  # 0.02 rad rms from a step of 0.0125; no distance moves by 1 %
-        "digits16_circuit_fine.toml", 0.3, 6,
+        "digits16_isolated.toml", 0.3, 6,
     ),
     "mnist56": Subject(
-        "mnist56", "MNIST 56x56", "mnist56_wide", "mnist56_4bit", "mnist56_circuit", "t10k", 2000,
+        "mnist56", "MNIST 56x56", "ring28_isolated", "mnist56_wide", "mnist56_4bit", "mnist56_isolated", "t10k", 2000,
         1 / 6,  # a step of 0.2 moves pixels by 0.03 rms and the distance by 0.6 % from a step of 0.025
         "", 0.5, 2,
     ),
@@ -142,7 +144,8 @@ def transfer_table(subject: Subject, results: dict[str, Any], rows: dict[str, Ro
             lines.append(f"| {row.text} | {average:.3g} | {shown} | {max(found.values()):.3g} |")
     about = (
         f"FD on the features of `{key['extractor']}`, n = {key['images']} against {results['real']} real images; real "
-        f"half against half {results['floor']:.3g}, pixels at random {results['noise']:.4g}."
+        f"half against half {results['floor']:.3g}, pixels at random {results['noise']:.4g}. "
+        f"Circuit: `{subject.target}`."
     )
     about += _against_float(subject, results["cells"])
     for name, shift in results["shift"].items():

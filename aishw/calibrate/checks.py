@@ -11,6 +11,7 @@ import numpy as np
 
 from aishw.calibrate.scale import main_row, strength
 from aishw.calibrate.shape import Shape, shape_of
+from aishw.engines.deck_replay import STEEPEST, steepness
 from aishw.hardware.calibration import Calibration
 from aishw.hardware.findings import Check
 
@@ -25,7 +26,7 @@ SOLVER_RAD = 0.02
 
 def checks_of(calibration: Calibration) -> tuple[Check, ...]:
     """Every check that the findings at hand allow, in order."""
-    return (*_projection(calibration), *_coupler(calibration), *_findings(calibration))
+    return (*_projection(calibration), *_coupler(calibration), *_findings(calibration), _replay(calibration))
 
 
 def _projection(calibration: Calibration) -> Iterator[Check]:
@@ -64,6 +65,12 @@ def _findings(calibration: Calibration) -> Iterator[Check]:
                     NOISE * noise.predicted, "rad2/cycle")  # fmt: skip
     if solver is not None:
         yield Check("solver against a tight run", solver.rms_rad, 0.0, 0.0, SOLVER_RAD, "rad")
+
+
+def _replay(calibration: Calibration) -> Check:
+    """Sweeps and windows replay taps; of steeper edges than steps resolve a smoothed copy, another circuit's."""
+    slope = max(steepness(calibration.steady.waves[tap]) for tap in "pn")
+    return Check("taps replayed as they are, steepest edge", slope, 0.0, 0.0, STEEPEST, "swings a period")
 
 
 def _both(a: float, b: float) -> float:

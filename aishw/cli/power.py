@@ -7,8 +7,7 @@ from pathlib import Path
 import click
 
 from aishw.cli import common
-
-DEFAULT_TARGET = "ring28"
+from aishw.library import DEFAULT_TARGET
 
 
 @click.command(name="power")

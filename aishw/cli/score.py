@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from aishw.cli import common
+from aishw.library import DEFAULT_TARGET
 
 if TYPE_CHECKING:
     from aishw.ais.system import System
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
 @click.option("--noise", is_flag=True, help="Also with the trained noise, and the circuit's.")
 @click.option("--chips", default=0, show_default=True, type=click.IntRange(0, 100),
               help="Also on random chips (--through macromodel).")  # fmt: skip
-@click.option("--target", default="ring28", show_default=True, metavar="NAME", help="A target, or the path of a card.")
+@click.option("--target", default=DEFAULT_TARGET, show_default=True, metavar="NAME",
+              help="A target, or the path of a card.")  # fmt: skip
 @click.option("--corner", metavar="NAME", help="Process corner, instead of the card's.")
 @click.option("--temperature", type=float, metavar="C", help="Degrees Celsius, instead of the card's.")
 @click.option("--bits", type=click.IntRange(1, 16), help="Also what codes of this width stand for; the circuit's width "

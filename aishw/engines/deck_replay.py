@@ -39,8 +39,12 @@ def smoothed(wave: NDArray[np.float64]) -> NDArray[np.float64]:
     do. A faster one is averaged twice over a period / REPLAY_STEPS, which keeps each edge's area and time, yet not the
     circuit: on a PE with 60 ps edges it moved the frequency by 7e-4.
     """
-    slope = np.abs(np.diff(np.append(wave, wave[0]))).max() * wave.size / np.ptp(wave)
-    return np.array(wave) if slope <= STEEPEST else averaged(wave, REPLAY_STEPS)
+    return np.array(wave) if steepness(wave) <= STEEPEST else averaged(wave, REPLAY_STEPS)
+
+
+def steepness(wave: NDArray[np.float64]) -> float:
+    """The largest slope of one period (M,), in swings per period."""
+    return float(np.abs(np.diff(np.append(wave, wave[0]))).max() * wave.size / np.ptp(wave))
 
 
 def averaged(wave: NDArray[np.float64], steps_per_cycle: int) -> NDArray[np.float64]:

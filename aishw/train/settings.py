@@ -11,6 +11,7 @@ from aishw.ais.system import NOISE_CONVENTIONS, READOUTS
 from aishw.errors import TrainError
 from aishw.hardware.target import POLICIES
 from aishw.identity import fingerprint
+from aishw.library import DEFAULT_TARGET
 from aishw.lower.quantize import CLIPS
 from aishw.train.critic import CRITICS
 from aishw.train.schedule import SCHEDULES
@@ -92,7 +93,7 @@ class Settings:
     weight_error: float = 0.0
     detuning_error: float = 0.0
     bits: int = 0
-    target: str = "ring28"
+    target: str = DEFAULT_TARGET
     policy: str = "chunk"
     clip: str = "maximum"
     through: str = ""

@@ -46,15 +46,23 @@ def test_one_wrong_code_shows_where_it_is() -> None:
 def test_checks_hold_and_fall_short() -> None:
     whole = everything(RING28)
     checks = checks_of(whole)
-    assert len(checks) == 9 and all(check.passed for check in checks)
-    assert checks_of(tables_only(RING28)) and len(checks_of(tables_only(RING28))) == 3
-    assert len(checks_of(replace(whole, quick=True))) == 7  # no SHIL against a quick prediction
+    assert len(checks) == 10 and all(check.passed for check in checks)
+    assert checks_of(tables_only(RING28)) and len(checks_of(tables_only(RING28))) == 4
+    assert len(checks_of(replace(whole, quick=True))) == 8  # no SHIL against a quick prediction
     turned = {k: replace(t, harmonics=t.harmonics * np.exp(0.05j)) for k, t in whole.tables.items()}
     failed = [c.name for c in checks_of(replace(whole, predicted=turned)) if not c.passed]
     assert failed == [f"{kind} angle of code 7, sweeps against PPV" for kind in ("coupling", "shil")]
     weak = {k: replace(t, harmonics=0.95 * t.harmonics) for k, t in whole.tables.items()}
     failed = [c.name for c in checks_of(replace(whole, predicted=weak)) if not c.passed]
     assert failed == [f"{kind} gain, sweeps against PPV" for kind in ("coupling", "shil")]
+
+
+def test_a_tap_too_steep_to_be_replayed_fails() -> None:
+    whole = everything(RING28)
+    square = np.where(np.arange(1024) < 512, 0.9, 0.0)
+    steep = replace(whole.steady, waves={**whole.steady.waves, "p": square})
+    (check,) = [c for c in checks_of(replace(whole, steady=steep)) if not c.passed]
+    assert check.name == "taps replayed as they are, steepest edge" and check.value == 1024
 
 
 def test_a_check_that_is_no_number_fails() -> None:

@@ -74,7 +74,7 @@ def test_every_stage_goes_into_the_file(measured, tmp_path, aishw):
     assert measured.calls == ["steady", "solver", "response", "coupling", "shil", "predicted-coupling",
                               "predicted-shil", "noise", "mismatch 64 3", "corners", "power"]  # fmt: skip
     written = load_calibration(tmp_path / "c.h5")
-    assert written.seed == 3 and not written.quick and len(written.checks) == 9
+    assert written.seed == 3 and not written.quick and len(written.checks) == 10
     assert written.made_by == "aishw calibrate ring28 --corner tt --temperature 27 --fan-in 24 --seed 3"
     assert np.array_equal(written.mismatch.gain, WHOLE.mismatch.gain)
     assert "coupling measured" in answer.err and "9 checks held" in answer.out

@@ -139,7 +139,7 @@ def test_trims_alone_leave_the_weights(tmp_path, monkeypatch) -> None:
 
 
 def test_a_circuit_without_tables_is_refused() -> None:
-    with pytest.raises(TrainError, match="no calibration of 'ring28' with 8 couplers"):
+    with pytest.raises(TrainError, match="no calibration of 'ring28_isolated' with 8 couplers"):
         circuit_of(replace(SMALL, neighbourhood="king8"), grid(8, 8, "king8", image=(4, 4)))
     with pytest.raises(TrainError, match="bits = 8, target 'ring28' has 2, 3, 4"):
         circuit_for("ring28", bits=8)
