@@ -77,7 +77,7 @@ def test_every_stage_goes_into_the_file(measured, tmp_path, aishw):
     assert written.seed == 3 and not written.quick and len(written.checks) == 10
     assert written.made_by == "aishw calibrate ring28 --corner tt --temperature 27 --fan-in 24 --seed 3"
     assert np.array_equal(written.mismatch.gain, WHOLE.mismatch.gain)
-    assert "coupling measured" in answer.err and "9 checks held" in answer.out
+    assert "coupling measured" in answer.err and "10 checks held" in answer.out
     beside = {path.name for path in tmp_path.iterdir()}
     assert beside == {"c.h5", "c.html", "c.txt", "c_figures"}
     pictures = {path.name for path in (tmp_path / "c_figures").iterdir()}
