@@ -114,7 +114,7 @@ def test_inspect_a_calibration_and_compare_two(here, aishw):
     assert [each["file"] for each in two] == ["fits.h5", "whole.h5"]
     gains = [next(m for m in each["merits"] if m["name"] == "gain") for each in two]
     assert gains[0]["value"] == pytest.approx(GAIN) and gains[0]["unit"] == "rad/cycle/LSB"
-    assert two[0]["checks"] == [] and len(two[1]["checks"]) == 9 and two[1]["not_measured"] == []
+    assert two[0]["checks"] == [] and len(two[1]["checks"]) == 10 and two[1]["not_measured"] == []
     table = aishw("inspect", "fits.h5", "whole.h5").out
     assert "fits.h5" in table and "whole.h5" in table and "uW" in table
     shipped = aishw("inspect", "ring28.h5")
