@@ -1,14 +1,15 @@
-"""The taps that windows and tables replay: of edges that the simulator has resolved."""
+"""What is shipped of a target: taps of edges that the simulator has resolved, and for the default one everything."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from aishw.calibrate.shipped import tables_of
+from aishw.calibrate.shipped import calibration_of, tables_of
 from aishw.engines.deck_replay import smoothed
 from aishw.hardware.cards import load_target
 from aishw.hardware.solver import Solver
+from aishw.library import DEFAULT_TARGET, folder
 
 TARGETS = ("ring28", "ring28_isolated")
 
@@ -33,3 +34,14 @@ def test_taps_p_and_n_cross_half_a_turn_apart(target: str) -> None:
     assert tables is not None
     p, n = (np.fft.rfft(tables.steady.waves[tap])[1] for tap in "pn")
     assert abs(np.degrees(np.angle(-p / n))) < 0.2
+
+
+@pytest.mark.parametrize(("fan_in", "solver"), [(24, None), (4, Solver(steps_per_cycle=280))])
+def test_the_default_target_has_tables_with_the_company_that_was_fitted_to_them(
+    fan_in: int, solver: Solver | None
+) -> None:
+    found = calibration_of(load_target(DEFAULT_TARGET), fan_in, solver)
+    assert found is not None and found.together is not None
+    assert 0 < found.together.drift_error < 3e-3 and np.abs(found.together.switch).max() > 0
+    assert (folder("calibration") / "power" / f"{DEFAULT_TARGET}.h5").exists()
+    assert any(check.name.startswith("taps replayed") and check.passed for check in found.checks)
