@@ -68,7 +68,7 @@ def _findings(calibration: Calibration) -> Iterator[Check]:
 
 
 def _replay(calibration: Calibration) -> Check:
-    """Sweeps and windows replay taps; of steeper edges than steps resolve a smoothed copy, another circuit's."""
+    """Sweeps and windows replay taps steeper than this smoothed: their tables would be another circuit's."""
     slope = max(steepness(calibration.steady.waves[tap]) for tap in "pn")
     return Check("taps replayed as they are, steepest edge", slope, 0.0, 0.0, STEEPEST, "swings a period")
 
