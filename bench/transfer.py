@@ -5,11 +5,11 @@
 
 The digits, or with `--mnist` (a folder of its idx files) MNIST on 56x56. Rows are paired: one start seed gives every
 row the same start states, one chip number the same chip. "Circuit" is the macromodel of the subject's target by its
-shipped calibration with its thermal noise and flicker; a chip adds a trim residual of 3e-5 of the frequency and couplers that
-differ by 1 % (or the card's own measured spread). Rows of a model that is not there are left out. Results lie in
-bench/results/transfer_*.json, cell by cell: a run that was stopped goes on; other weights or another calibration begin
-anew. `--write` puts the tables between the marks of README.md, `--grids` draws 64 samples of each row, `--picture` two
-lines of samples of four rows.
+shipped calibration with its thermal noise and flicker; a chip adds a trim residual of 3e-5 of the frequency and
+couplers that differ by 1 % (or the card's own measured spread). Rows of a model that is not there are left out. Results
+lie in bench/results/transfer_*.json, cell by cell: a run that was stopped goes on; other weights or another calibration
+begin anew. `--write` puts the tables between the marks of README.md, `--grids` draws 64 samples of each row,
+`--picture` two lines of samples of four rows.
 """
 
 from __future__ import annotations
