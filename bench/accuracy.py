@@ -35,7 +35,7 @@ from aishw.calibrate.scale import calibrated
 from aishw.calibrate.shipped import calibration_of, company_path, shipped_path
 from aishw.engines.base import Job, Trace, sample_times
 from aishw.engines.executor import run_all
-from aishw.engines.macromodel import Macromodel
+from aishw.engines.macromodel import Macromodel, as_neighbours_see
 from aishw.engines.ode import OdeEngine
 from aishw.engines.spice_transistor import SpiceTransistor
 from aishw.engines.window import Window
@@ -121,6 +121,7 @@ def window_rows(
     design = lower(system, target, calibration=calibration)
     job = Job(draw_start(system, count, seed=1), sample_times(system))
     outside = Macromodel(calibration).run(design, job)
+    replayed = as_neighbours_see(design, calibration, outside)
     plain = OdeEngine("realised").run(design, job)
     windows = windows_of(system.topology.width, count)
 
@@ -131,7 +132,7 @@ def window_rows(
             return kept[name]
         sites = window.sites(system.topology.height, system.topology.width)
         doubtful = forecast_slips(design, calibration, job.x0[k], [sites]).flags[sites]
-        seen = SpiceTransistor(calibration.steady, [window], outside).run(design, job, images=[k])
+        seen = SpiceTransistor(calibration.steady, [window], replayed).run(design, job, images=[k])
         row = {
             "window": name, "image": k, "doubtful": sites[doubtful].tolist(), "cpu_s": seen.cpu_s,
             "cycles": design.cycles, **errors(seen, outside, plain, k, sites),

@@ -4,7 +4,8 @@
 
 At fan-in 4: one PE of a random design with slipping neighbours, and 3x3 arrays of PEs (seeds that no test has). At 24:
 one PE with the codes of the shipped digits, shuffled over edges and sites, its neighbours slipping, gathered near two
-phases, or going as the tables alone foretell. Writes calibration/TARGET_company.json or TARGET_fan4_company.json,
+phases, or going as the tables alone foretell, and 3x3 PEs among such neighbours, for what a PE's drive does to its
+taps. Writes calibration/TARGET_company.json or TARGET_fan4_company.json,
 which `calibration_of` applies from then on. --keep: a folder for the crossings of finished runs, so that a killed
 measurement goes on.
 """
@@ -34,6 +35,7 @@ from aishw.calibrate.scale import calibrated
 from aishw.calibrate.shipped import company_path, shipped_path, tables_of
 from aishw.calibrate.switches import switches_of, with_switches
 from aishw.engines.executor import run_all
+from aishw.engines.window import Window
 from aishw.hardware.calibration import Calibration
 from aishw.hardware.cards import load_target
 from aishw.hardware.steady import SteadyState
@@ -42,8 +44,8 @@ from aishw.library import DEFAULT_TARGET, find
 from aishw.lower.lower import lower
 
 CYCLES = 60.0
-ADRIFT, SLIPPING, GATHERED, ALONG = range(14), range(16), range(11), range(24)
-ARRAYS = range(1001, 1009)
+ADRIFT, SLIPPING, GATHERED, ALONG, CLOSED = range(28), range(16), range(11), range(24), range(8)
+ARRAYS = range(1001, 1017)
 FIRST = 6  # of the numbers of jumps; the other six take a third off what is left at fan-in 4, a tenth at 24
 
 
@@ -62,12 +64,18 @@ def small(target: Target) -> dict[str, Run]:
 def trained(target: Target, calibration: Calibration) -> dict[str, Run]:
     """Fan-in 24: codes as a trained checkpoint has them, in another order."""
     system = load(find("models", CHECKPOINT))
-    designs = [lower(shuffled(system, seed), target, calibration=calibration) for seed in (9000, 9001)]
+    designs = [lower(shuffled(system, seed), target, calibration=calibration) for seed in (9000, 9001, 9002)]
     starts, draw = draw_start(system, 64, seed=77), np.random.default_rng(5)
     runs = {f"slipping{k}": slipping(designs[1], 7000 + k) for k in SLIPPING}
     runs |= {f"gathered{k}": gathered(designs[1], 6000 + k) for k in GATHERED}
-    places = draw.permutation(system.sites)
-    return runs | {f"along{k}": along(designs[0], calibration, starts[k], int(places[k])) for k in ALONG}
+    places, top = draw.permutation(system.sites), system.topology
+    runs |= {f"along{k}": along(designs[0], calibration, starts[k], places[[k]]) for k in ALONG}
+    starts, draw = draw_start(system, 64, seed=78), np.random.default_rng(6)
+    for k in CLOSED:
+        corner = draw.integers(top.height - 2), draw.integers(top.width - 2)
+        sites = Window(int(corner[0]), int(corner[1]), 3, 3).sites(top.height, top.width)
+        runs[f"closed{k}"] = along(designs[2], calibration, starts[k], sites)
+    return runs
 
 
 def shuffled(system: System, seed: int) -> System:
@@ -106,7 +114,7 @@ def main() -> None:
         runs, names = small(target), company.NUMBERS
     else:
         target, calibration = calibrated(target, calibration, target.fan_in, 4)
-        runs, names = trained(target, calibration), company.ONE_PE
+        runs, names = trained(target, calibration), company.ONE_PE + company.PULLS
     if args.keep:
         args.keep.mkdir(parents=True, exist_ok=True)
     steady = calibration.steady

@@ -6,41 +6,48 @@ A result of its own beside a shipped calibration, good for the very tables that 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from aishw.atomic import write_whole
 from aishw.errors import StoreError
-from aishw.hardware.calibration import Calibration, Table
+from aishw.hardware.calibration import HARMONICS, Calibration, Table
 from aishw.hardware.together import Together
 from aishw.lower.together import alone
 
 FORMAT = "aishw company 1"
 _PAIRS = [(m, n) for m in range(3) for n in range(m, 3) if (m, n) != (1, 1)]
 _PARTS = ("re", "im")
+_BESIDE = {"bias1": 1, "bias6": 6, "weight2": 2, "weight4": 4}  # what tables lack: a harmonic of r or w
 ONE_PE = (
     "drift", "shil_load", *(f"{kind}_{part}" for kind in ("coupling", "shil") for part in _PARTS),
     *(f"product{m}{n}_{part}" for m, n in _PAIRS for part in _PARTS),
     *(f"conjugate{m}{n}_{part}" for m, n in _PAIRS for part in _PARTS if m != n or part == "re"),
+    *(f"{what}_{part}" for what in ("cubic", *_BESIDE, "shil3") for part in _PARTS),
 )  # fmt: skip
+RIPPLE = tuple(f"ripple{k}_{part}" for k in (0, 1, 2, "_shil") for part in _PARTS)
+PULLS = tuple(f"{what}_{part}" for what in ("pull", "pull_shil") for part in _PARTS)
 TAPS = ("odd0", *(f"{what}_{part}" for what in ("idle1", "idle2", "odd2") for part in _PARTS))
-ARRAY = ("load", "delay", *(f"{what}_{part}" for what in ("pull", "pull_shil", "skew") for part in _PARTS), *TAPS)
+ARRAY = ("load", "delay", *PULLS, *(f"skew_{part}" for part in _PARTS), *TAPS)
 SWITCH = tuple(f"switch{k}_{part}" for k in range(6) for part in _PARTS)
 NUMBERS = ONE_PE + ARRAY
 
 
 @dataclass(frozen=True, eq=False)
 class Company:
-    """values, errors: by the names of NUMBERS and SWITCH, absent ones 0. drift: rad per cycle; shil_load: rad per cycle
-    of offset for each of SHIL's own drive; coupling, shil: what is added to a factor of 1 on first harmonics; idle1,
-    idle2, odd0, odd2: what couplers whose taps are PEs' have besides, in harmonics 1 and 2 r times, whatever the code,
-    and in the offset and harmonic 2 r code / top times; the others as in `hardware.together`. before, after: rad per
-    cycle, rms error of the drift with the tables alone, and in runs that were left out of the fit. strongest: rad per
-    cycle, largest first-order drive of the runs. tables: hash of the tables that are corrected. jump_before,
-    jump_after: rad rms, what phases jump by where codes change, and what the numbers of SWITCH leave of it in runs that
-    were left out of their fit.
+    """values, errors: by the names of NUMBERS, SWITCH and RIPPLE, absent ones 0. drift: rad per cycle; shil_load: rad
+    per cycle of offset for each of SHIL's own drive; coupling, shil: what is added to a factor of 1 on first harmonics;
+    bias1, bias6, weight2, weight4: what couplers have besides in that harmonic, r or w = r code / top times; shil3:
+    SHIL in its third, its first times; idle1, idle2, odd0, odd2: what couplers whose taps are PEs' have besides, in
+    harmonics 1 and 2 r times, whatever the code, and in the offset and harmonic 2 r code / top times; the others as in
+    `hardware.together`. before, after: rad per cycle, rms over sites and chunks of the mean drift's error, with the
+    tables alone, and in runs that were left out of the fit. strongest: rad per cycle, largest first-order drive of the
+    runs. tables: hash of the tables that are corrected. jump_before, jump_after: rad rms, what phases jump by where
+    codes change, and what the numbers of SWITCH leave of it in runs that were left out of their fit.
     """
 
     values: dict[str, float]
@@ -61,6 +68,7 @@ class Company:
             return complex(self.values.get(f"{name}_re", 0.0), self.values.get(f"{name}_im", 0.0))
 
         products, conjugates = np.zeros((3, 3), dtype=complex), np.zeros((3, 3), dtype=complex)
+        cubic = np.array([number("cubic")])
         for m, n in _PAIRS:
             products[m, n], conjugates[m, n] = number(f"product{m}{n}"), number(f"conjugate{m}{n}")
         closed = np.array(
@@ -71,8 +79,12 @@ class Company:
             self.values.get("shil_load", 0.0),
         )  # fmt: skip
         switch = np.array([number(f"switch{k}") for k in range(6)])
-        together = Together(products, conjugates, closed, self.after, switch)
-        tables = {kind: t if kind == "shil" else _squared(t, together) for kind, t in made.tables.items()}
+        ripple = np.array([number(name) for name in ("ripple0", "ripple1", "ripple2", "ripple_shil")])
+        together = Together(products, conjugates, closed, self.after, switch, cubic, ripple)
+        tables = {
+            kind: _third(t, number("shil3")) if kind == "shil" else _beside(_squared(t, together), number)
+            for kind, t in made.tables.items()
+        }
         tables.setdefault("reference", tables["coupling"])  # its taps are ideal sources'
         tables["coupling"] = _tapped(
             tables["coupling"], (number("idle1"), number("idle2")), self.values.get("odd0", 0.0), number("odd2")
@@ -106,8 +118,28 @@ def _squared(table: Table, together: Together) -> Table:
     offset = (table.offset - table.offset[:, ::-1]) / 2 + table.offset[:, [zero]]
     harmonics = (table.harmonics - table.harmonics[:, ::-1]) / 2 + table.harmonics[:, [zero]]
     weight = np.outer(table.rate, table.codes / top).ravel()
-    own = alone(together, weight, 0 * weight).reshape(*table.offset.shape, -1)
-    return replace(table, offset=offset + own[..., 0].real, harmonics=harmonics + own[..., 1 : 1 + harmonics.shape[2]])
+    even = replace(together, cubic=0 * together.cubic)  # the cubic is odd in the code: the table has it
+    own = alone(even, weight, 0 * weight).reshape(*table.offset.shape, -1)
+    return replace(table, offset=offset + own[..., 0].real, harmonics=own[..., 1:] + _whole(harmonics))
+
+
+def _whole(harmonics: NDArray[np.complex128]) -> NDArray[np.complex128]:
+    """(P, Q, HARMONICS), with zeros where a fit ends earlier."""
+    return np.pad(harmonics, ((0, 0), (0, 0), (0, HARMONICS - harmonics.shape[2])))
+
+
+def _beside(table: Table, number: Callable[[str], complex]) -> Table:
+    rate, code = table.rate[:, None], table.codes / float(table.codes[-1])
+    harmonics = table.harmonics.copy()
+    for name, k in _BESIDE.items():
+        harmonics[..., k - 1] += number(name) * rate * (code if name.startswith("weight") else 1.0)
+    return replace(table, harmonics=harmonics)
+
+
+def _third(shil: Table, factor: complex) -> Table:
+    harmonics = shil.harmonics.copy()
+    harmonics[..., 2] += factor * harmonics[..., 0]
+    return replace(shil, harmonics=harmonics)
 
 
 def _tapped(table: Table, idle: tuple[complex, complex], odd0: float, odd2: complex) -> Table:
@@ -128,7 +160,7 @@ def load_company(path: Path) -> Company:
     again = f"{path} is no company file of this aishw; remove it, or make it again with bench/company.py"
     try:
         kept = json.loads(path.read_text())
-        if kept.pop("format") != FORMAT or not {*kept["values"]} <= {*NUMBERS, *SWITCH}:
+        if kept.pop("format") != FORMAT or not {*kept["values"]} <= {*NUMBERS, *SWITCH, *RIPPLE}:
             raise StoreError(again)
         return Company(**kept)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

@@ -3,7 +3,9 @@
 At the phases that the transistors had, the drift that the tables foretell is taken off, and the rest is fitted by least
 squares with what each number adds to the macromodel's own drift. Phases enter as increments over a cycle, the model as
 its integral, so that no phase is differentiated. A run is left out in turn: its error then is what the model makes of a
-run that it has not seen, and the spread of the numbers is their standard error (jackknife over runs).
+run that it has not seen, and the spread of the numbers is their standard error (jackknife over runs). What counts of
+an error is its mean over a chunk, which adds up. Ripples (`RIPPLE`) are fitted beside and taken off the phases, until
+none are left in what is fitted.
 """
 
 from __future__ import annotations
@@ -15,12 +17,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.integrate import cumulative_trapezoid
 
-from aishw.calibrate.company import ARRAY, ONE_PE, Company
+from aishw.calibrate.company import ARRAY, ONE_PE, PULLS, RIPPLE, Company
 from aishw.calibrate.courses import FINE, Course
 from aishw.calibrate.match import tables_id
 from aishw.hardware.calibration import Calibration
 from aishw.hardware.together import Together
-from aishw.lower.circuit import injected
+from aishw.lower.circuit import Injected, injected
+from aishw.lower.design import Design
+from aishw.lower.switching import drives, rippled
+from aishw.lower.together import together_of
+
+PASSES = 3
 
 Floats = NDArray[np.float64]
 
@@ -29,8 +36,28 @@ def fit_company(
     groups: Sequence[Sequence[Course]], calibration: Calibration, names: Sequence[str] = ONE_PE, made_by: str = ""
 ) -> Company:
     """The numbers `names` behind courses, run by run."""
-    bare = _made({}).applied(calibration)
+    bare, ripple = _made({}).applied(calibration), dict.fromkeys(RIPPLE, 0.0)
+    for _ in range(PASSES):
+        told = replace(bare, together=_made(ripple).applied(calibration).together)
+        found = _fitted([[drifting(course, told) for course in group] for group in groups], calibration, names, made_by)
+        ripple = {name: ripple[name] + found.values[name] for name in RIPPLE}
+    return replace(found, values=found.values | ripple)
+
+
+def drifting(course: Course, calibration: Calibration) -> Course:
+    """A course with the phases that drift in place of those that crossings tell."""
+    phase, together = course.phase_rad.copy(), together_of(calibration)
+    own = rippled(course.design, together, course.segment, np.nan_to_num(phase), -1.0)[:, course.sites]
+    phase[:, course.sites] = own
+    return replace(course, phase_rad=phase)
+
+
+def _fitted(
+    groups: Sequence[Sequence[Course]], calibration: Calibration, names: Sequence[str], made_by: str
+) -> Company:
+    bare, names = _made({}).applied(calibration), (*names, *RIPPLE)
     parts = [[_rows(course, bare, calibration, names) for course in group] for group in groups]
+    sites = [[course.sites.size for course in group] for group in groups]
     matrices, seen = ([np.concatenate([part[k] for part in group]) for group in parts] for k in (0, 1))
     scale = np.sqrt(np.mean(np.concatenate(matrices) ** 2, axis=0))
     scale[scale == 0] = 1.0
@@ -38,15 +65,21 @@ def fit_company(
     sides = [(a / scale).T @ y for a, y in zip(matrices, seen)]
     whole = damped(sum(squares), sum(sides))
     left_out = np.stack([damped(sum(squares) - a, sum(sides) - b) for a, b in zip(squares, sides)])
-    unseen = np.concatenate([y - a @ (x / scale) for a, y, x in zip(matrices, seen, left_out)])
+    unseen = [[y - a @ (x / scale) for a, y, _ in group] for group, x in zip(parts, left_out)]
     count = len(groups)
     errors = np.sqrt((count - 1) / count * ((left_out - left_out.mean(axis=0)) ** 2).sum(axis=0)) / scale
-    before = float(np.sqrt(np.mean(np.concatenate(seen) ** 2)))
+    before = _mean_error([[y for _, y, _ in group] for group in parts], sites)
     strongest = max(part[2] for group in parts for part in group)
     return Company(
         dict(zip(names, (whole / scale).tolist())), dict(zip(names, errors.tolist())), before,
-        float(np.sqrt(np.mean(unseen**2))), count, strongest, tables_id(calibration), made_by,
+        _mean_error(unseen, sites), count, strongest, tables_id(calibration), made_by,
     )  # fmt: skip
+
+
+def _mean_error(rest: Sequence[Sequence[Floats]], sites: Sequence[Sequence[int]]) -> float:
+    """rms of the mean over a chunk at a site, of increments (sites x cycles,) of every course."""
+    means = [y.reshape(m, -1).mean(axis=1) for group, count in zip(rest, sites) for y, m in zip(group, count)]
+    return float(np.sqrt(np.mean(np.concatenate(means) ** 2)))
 
 
 def superposed(groups: Sequence[Sequence[Course]], calibration: Calibration) -> tuple[float, float, float]:
@@ -76,8 +109,13 @@ def _rows(
         return np.asarray(cumulative_trapezoid(rate, course.cycles, axis=0, initial=0))
 
     columns, replayed = [], course.sites.size < course.design.system.sites
+    sums = drives(course.design, course.segment, np.nan_to_num(course.phase_rad))[:, :, course.sites]
     for name in names:
-        if replayed and name in ARRAY:  # replayed neighbours are where they are said to be
+        if name in RIPPLE:
+            each = sums[RIPPLE.index(name) // 2]
+            columns.append(increments(each.real if name.endswith("re") else -each.imag))
+            continue
+        if replayed and name in ARRAY and name not in PULLS:  # the load of taps is no window's
             columns.append(np.zeros(increments(plain).size))
             continue
         # All but the pulls are linear; a hundredth of a cycle's effect is small enough for those.
@@ -100,9 +138,21 @@ def _made(values: dict[str, float]) -> Company:
     return Company(values, {}, 0.0, 0.0, 0, 0.0, "", "")
 
 
+def circuit_of(design: Design, calibration: Calibration, segment: int, sites: NDArray[np.int64]) -> Injected:
+    """One segment where only `sites` are PEs: replayed neighbours are where they are said to be."""
+    circuit = injected(design, calibration, segment)
+    if circuit.pull is None or sites.size in (1, design.system.sites):
+        return circuit if sites.size > 1 else replace(circuit, pull=None)
+    own = np.isin(np.arange(design.system.sites), sites)
+    moved, pair = circuit.pull, circuit.pull.pair * own[design.system.topology.edges[0], None]
+    closed = replace(moved, constant=moved.constant * own, pair=pair, own=moved.own * own[:, None],
+                     shil=moved.shil * own[:, None])  # fmt: skip
+    return replace(circuit, pull=closed)
+
+
 def _drift(course: Course, calibration: Calibration) -> Floats:
-    drift = injected(course.design, calibration, course.segment).drifts(course.design.system.topology)
-    return drift(course.phase_rad)[:, course.sites]
+    drift = circuit_of(course.design, calibration, course.segment, course.sites).drifts(course.design.system.topology)
+    return drift(np.nan_to_num(course.phase_rad))[:, course.sites]
 
 
 def damped(square: Floats, side: Floats) -> Floats:

@@ -30,7 +30,7 @@ from aishw.calibrate.drift import (
     standing,
 )
 from aishw.engines.executor import run_all
-from aishw.hardware.calibration import HARMONICS, Table
+from aishw.hardware.calibration import MEASURED, Table
 from aishw.hardware.steady import SteadyState
 from aishw.hardware.target import Target
 
@@ -120,7 +120,7 @@ def _joined(
     phases = still[:-1]
     if np.array_equal(harmonics, reference[1]):
         return still, harmonics
-    k = np.arange(1, HARMONICS + 1)
+    k = np.arange(1, MEASURED + 1)
     sums = harmonics * np.exp(-1j * np.outer(phases, k)).sum(axis=0) + reference[1]
     return np.zeros(1), sums
 
@@ -159,8 +159,8 @@ def fill(rates: NDArray[np.float64], codes: NDArray[np.int64], points: Points, k
     shape = (rates.size, codes.size)
     blank = np.full(shape, np.nan)
     offset, error, residual, condition, covered = np.zeros(shape), np.zeros(shape), blank, blank.copy(), blank.copy()
-    harmonics = np.zeros((*shape, HARMONICS), dtype=complex)
-    harmonics_error = np.zeros((*shape, HARMONICS))
+    harmonics = np.zeros((*shape, MEASURED), dtype=complex)
+    harmonics_error = np.zeros((*shape, MEASURED))
     curve = np.full((*shape, BINS), np.nan)
     whole = _over_shil(points, main, codes) if kind == "shil" else None
     for p in range(rates.size):
@@ -182,7 +182,7 @@ def fill(rates: NDArray[np.float64], codes: NDArray[np.int64], points: Points, k
     return Table(rates, codes, offset, harmonics, error, residual, condition, harmonics_error, covered, curve)
 
 
-_FLIP = np.append((-1.0) ** np.arange(1, HARMONICS + 1), 1.0)
+_FLIP = np.append((-1.0) ** np.arange(1, MEASURED + 1), 1.0)
 
 
 def _over_shil(points: Points, main: int, codes: NDArray[np.int64]) -> NDArray[np.complex128]:
@@ -204,9 +204,9 @@ def _in_ratio(
     ratio = values[:, 0] / here[:, 0]
     size, turn = np.abs(ratio), np.unwrap(np.angle(ratio))
     factor = np.interp(at, seen, size)[:, None] * np.exp(1j * np.interp(at, seen, turn))[:, None] ** np.append(
-        np.arange(1, HARMONICS + 1), 0
+        np.arange(1, MEASURED + 1), 0
     )
-    left = values - here * size[:, None] * np.exp(1j * turn)[:, None] ** np.append(np.arange(1, HARMONICS + 1), 0)
+    left = values - here * size[:, None] * np.exp(1j * turn)[:, None] ** np.append(np.arange(1, MEASURED + 1), 0)
     nodes = [0, *seen]
     rest_of = np.concatenate([0 * left[:1], left])
     add = np.stack([np.interp(at, nodes, c.real) + 1j * np.interp(at, nodes, c.imag) for c in rest_of.T], axis=1)

@@ -98,10 +98,10 @@ def gathered(design: Design, seed: int) -> Run:
     return Run(design, np.array([site]), times, start + rate)
 
 
-def along(design: Design, calibration: Calibration, start_rad: Floats, site: int) -> Run:
-    """One PE whose neighbours go as the tables alone foretell it from start phases (N,)."""
+def along(design: Design, calibration: Calibration, start_rad: Floats, sites: NDArray[np.int64]) -> Run:
+    """PEs at `sites` (M,) whose neighbours go as the tables alone foretell it from start phases (N,)."""
     job = Job(start_rad[None], sample_times(design.system))
-    return Run(design, np.array([site]), job.samples_tau, Macromodel(calibration).run(design, job).state[0])
+    return Run(design, np.asarray(sites), job.samples_tau, Macromodel(calibration).run(design, job).state[0])
 
 
 def crossings_of(run: Run, steady: SteadyState) -> list[Floats]:

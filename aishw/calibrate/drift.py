@@ -20,7 +20,7 @@ from aishw.calibrate.steady import CENTRE, drivers, run_tile, tile_design
 from aishw.engines.phase import rising_crossings
 from aishw.engines.start import read_name, start_voltages
 from aishw.errors import SimulatorError
-from aishw.hardware.calibration import HARMONICS
+from aishw.hardware.calibration import MEASURED
 from aishw.hardware.steady import SteadyState
 from aishw.hardware.target import Target
 from aishw.units import TWO_PI
@@ -122,7 +122,7 @@ def fit_drift(
         )
     every = d if alike is None else np.concatenate([d, s - alike[:, None]])
     columns = [np.ones_like(time), cycles - cycles[0]]
-    for k in range(1, HARMONICS + 1):
+    for k in range(1, MEASURED + 1):
         columns += [_integral(wave(k * every).sum(axis=0), cycles) for wave in (np.cos, np.sin)]
     matrix = np.stack(columns, axis=1)[::FINE]
     taken = np.zeros_like(time) if known is None else standing_rate(s, *known)
@@ -147,7 +147,7 @@ def fit_rest(sweep: Sweep, known: tuple[Floats, Harmonics] | None = None) -> Poi
         seen = seen - _integral(standing_rate(seen, *known), cycles)
     fit, cov = np.polyfit(cycles, seen, 1, cov=True)
     residual = seen - np.polyval(fit, cycles)
-    none, empty = np.zeros(HARMONICS), np.full(BINS, np.nan)
+    none, empty = np.zeros(MEASURED), np.full(BINS, np.nan)
     return Point(float(fit[0]), none.astype(complex), float(np.sqrt(cov[0, 0])), none, float(residual.std()), 1.0, 0.0,
                  empty)  # fmt: skip
 
@@ -166,7 +166,7 @@ def mean_of(ahead: Point, behind: Point) -> Point:
 
 def standing_rate(s: Floats, phases: Floats, harmonics: Harmonics) -> Floats:
     """(T,) rad per cycle that standing couplers at `phases` with equal `harmonics` give a PE at phases s."""
-    k = np.arange(1, HARMONICS + 1)
+    k = np.arange(1, MEASURED + 1)
     sums = harmonics * np.exp(-1j * np.outer(phases, k)).sum(axis=0)
     return np.asarray((np.exp(1j * np.outer(s, k)) @ sums).real)
 

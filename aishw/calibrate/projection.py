@@ -25,14 +25,14 @@ from aishw.calibrate.sources import BENCH
 from aishw.calibrate.state import state_under
 from aishw.engines.executor import run_all
 from aishw.errors import CardError
-from aishw.hardware.calibration import HARMONICS, Table
+from aishw.hardware.calibration import MEASURED, Table
 from aishw.hardware.findings import PhaseResponse
 from aishw.hardware.solver import Solver
 from aishw.hardware.steady import SteadyState
 from aishw.hardware.target import Target
 from aishw.units import TWO_PI
 
-# Values of D: twice HARMONICS and more, so that what folds back lies above the tenth harmonic. All codes of full cells
+# Values of D: twice MEASURED and more, so that what folds back lies above the tenth harmonic. All codes of full cells
 # are thousands of transistors: fewer values, and the bench's coarser steps.
 DIFFERENCES, FULL_DIFFERENCES = 16, 12
 TOP = 7
@@ -78,7 +78,7 @@ def predict_table(
         ]
     shape = (biases.size, codes.size)
     offset, error = np.zeros(shape), np.zeros(shape)
-    harmonics = np.zeros((*shape, HARMONICS), dtype=np.complex128)
+    harmonics = np.zeros((*shape, MEASURED), dtype=np.complex128)
     found = dict(zip(plan, run_all(calls, workers)))
     for p in range(biases.size):
         points = [found[at] for at in plan if at[0] == p]
@@ -87,7 +87,7 @@ def predict_table(
             offset[p], harmonics[p], error[p] = all_shil_codes(measured, points, codes)
         else:
             offset[p], harmonics[p], error[p] = points[0]
-    each = np.repeat(error[..., None], HARMONICS, axis=-1)
+    each = np.repeat(error[..., None], MEASURED, axis=-1)
     return Table(biases, codes, offset, harmonics, error, np.full(shape, np.nan), harmonics_error=each)
 
 
@@ -148,10 +148,10 @@ def all_shil_codes(measured: NDArray[np.int64], points: Sequence[Points], codes:
     """
     known = np.concatenate([[0], measured])
     offset, error = (np.concatenate([[0.0], *(point[k] for point in points)]) for k in (0, 2))
-    harmonics = np.concatenate([np.zeros((1, HARMONICS)), *(point[1] for point in points)])
+    harmonics = np.concatenate([np.zeros((1, MEASURED)), *(point[1] for point in points)])
     size = np.abs(codes)
     z = np.stack([np.interp(size, known, h.real) + 1j * np.interp(size, known, h.imag) for h in harmonics.T], axis=1)
-    flip = np.where(codes[:, None] < 0, (-1.0) ** np.arange(1, HARMONICS + 1), 1.0)
+    flip = np.where(codes[:, None] < 0, (-1.0) ** np.arange(1, MEASURED + 1), 1.0)
     return np.interp(size, known, offset), z * flip, np.interp(size, known, error)
 
 
@@ -183,7 +183,7 @@ def resampled(values: NDArray[np.float64], count: int) -> NDArray[np.float64]:
 def series(rate: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.complex128]]:
     """Offset (...) and harmonics (..., K) of H (..., D), H = offset + sum Re[z_k exp(ikD)], on even D from 0."""
     spectrum = np.fft.rfft(rate, axis=-1) / rate.shape[-1]
-    return spectrum[..., 0].real, 2 * spectrum[..., 1 : HARMONICS + 1]
+    return spectrum[..., 0].real, 2 * spectrum[..., 1 : MEASURED + 1]
 
 
 def current_error(current: NDArray[np.float64], error: float, phases: int, frequency_Hz: float) -> NDArray[np.float64]:

@@ -16,12 +16,10 @@ from numpy.typing import NDArray
 from scipy.integrate import cumulative_simpson
 
 from aishw.calibrate.company import SWITCH, Company
-from aishw.calibrate.company_fit import damped
+from aishw.calibrate.company_fit import circuit_of, damped, drifting
 from aishw.calibrate.courses import SETTLED, Course, Run
 from aishw.hardware.calibration import Calibration
-from aishw.lower.circuit import injected
 from aishw.lower.switching import terms
-from aishw.lower.together import together_of
 
 NEAR = 8  # cycles of a chunk behind each line
 
@@ -39,14 +37,11 @@ class Switch:
 def switches_of(run: Run, courses: Sequence[Course], calibration: Calibration) -> list[Switch]:
     """The start of a run and every boundary between its whole chunks."""
     design, sites, found = run.design, run.sites, []
-    together = together_of(calibration)
-    if sites.size < design.system.sites:  # replayed neighbours are where they are said to be
-        together = replace(together, closed=np.zeros(5, dtype=complex))
-    calibration = replace(calibration, together=together)
     before = run.phase_rad[0, sites]
-    for k, course in enumerate(courses):
+    for k, course in enumerate(drifting(each, calibration) for each in courses):
         cycles = course.cycles - course.cycles[0]
-        drift = injected(design, calibration, k).drifts(design.system.topology)(course.phase_rad)[:, sites]
+        drifts = circuit_of(design, calibration, k, sites).drifts(design.system.topology)
+        drift = drifts(np.nan_to_num(course.phase_rad))[:, sites]
         foretold = cumulative_simpson(drift, x=cycles, axis=0, initial=0)
         rest = course.phase_rad[:, sites] - foretold
         first = (cycles >= SETTLED) & (cycles <= SETTLED + NEAR)

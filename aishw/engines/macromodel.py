@@ -3,7 +3,8 @@
     ds_i/dtau = cycles_per_tau ds_i/dcycle [+ sqrt(cycles_per_tau D) dW],    ds_i/dcycle as in `lower.circuit`
 
 with the tables of a Calibration at each site's own bias, and D the measured thermal phase diffusion; phases jump where
-codes change (`lower.switching`), and a sample on such a boundary is from before it. Without noise
+codes change (`lower.switching`); a sample on such a boundary is from before it, and samples are what crossings tell.
+Without noise
 DOP853 solves it; with noise RK4 takes fixed steps of at most 0.02 tau, each followed by its kick (the noise is
 additive, so this is of strong order 1 in the step). Flicker noise hardly changes during an image: it is one detuning
 per site and image, of sqrt(flicker / image_cycles) rad per cycle.
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 
 import numpy as np
@@ -22,9 +23,9 @@ from numpy.typing import NDArray
 from aishw.engines.base import Job, Progress, Trace
 from aishw.errors import ModelError
 from aishw.hardware.calibration import HARMONICS, Calibration
-from aishw.lower.circuit import injected
+from aishw.lower.circuit import injected, seen_by_neighbours
 from aishw.lower.design import Design
-from aishw.lower.switching import after_switch
+from aishw.lower.switching import after_switch, rippled
 from aishw.lower.together import together_of
 
 TOLERANCE = 1e-8
@@ -77,7 +78,8 @@ class Macromodel:
                 steps = _walk(_pushed(slope, cycles * slow.ravel()), now, a, grid, diffusion * cycles, draws)
             else:
                 steps = _solve(slope, now, a, grid)
-            state[:, at] = steps[: int(at.sum())].transpose(1, 0, 2)
+            told = rippled(design, together_of(self.calibration), k, steps[: int(at.sum())])
+            state[:, at] = told.transpose(1, 0, 2)
             now = steps[-1]
             if k == 0 and at.any() and job.samples_tau[0] == 0:
                 state[:, 0] = job.x0[rows]  # a sample on a boundary is from before its codes
@@ -121,6 +123,12 @@ class Macromodel:
         if found.image_cycles is None:
             return found.thermal + found.flicker, 0.0
         return found.thermal, float(np.sqrt(found.flicker / found.image_cycles))
+
+
+def as_neighbours_see(design: Design, calibration: Calibration, trace: Trace) -> Trace:
+    """A macromodel's trace of all sites with the phases that a window's outside replays: where taps are PEs', a
+    neighbour is seen off by what drives it (`hardware.together`)."""
+    return replace(trace, state=seen_by_neighbours(design, calibration, trace.times_tau, trace.state))
 
 
 def _pushed(slope: Slope, push: Floats) -> Slope:

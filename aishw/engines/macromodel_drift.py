@@ -6,7 +6,7 @@ code (central differences between neighbouring codes, exact for a table that is 
 
 What injections do together (`hardware.together`) costs three sums per site: T_0 and T_1 with the weights w of the
 codes, T_2 with the biases r. What each coupler does alone is taken off its table beforehand. Where a calibration knows
-how drives move the phases that neighbours see, a first evaluation of first harmonics gives those phases.
+how drives move the phases that neighbours see, the sum T_0 alone gives those phases first (`Pull`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from torch.autograd.function import once_differentiable
 
 from aishw.ais import coupling_kernels
-from aishw.ais.coupling_cpu import run
+from aishw.ais.coupling_cpu import LinearPair, run
 from aishw.ais.rollout import kernel_fits
 from aishw.ais.wiring import Wiring, wire
 from aishw.engines import macromodel_kernels as kernels
@@ -41,7 +41,7 @@ TERMS = 2 * HARMONICS + 1
 
 @dataclass(frozen=True, eq=False)
 class Shapes:
-    """Injections of one kind: table (X, 3, 13) per tau as `polynomials` makes it; row (E,) or (N,), int64: which of the
+    """Injections of one kind: table (X, 3, 15) per tau as `polynomials` makes it; row (E,) or (N,), int64: which of the
     X each injection follows.
     """
 
@@ -50,10 +50,45 @@ class Shapes:
 
 
 @dataclass(frozen=True, eq=False)
+class Pull:
+    """How far drives move the phases that neighbours see: delay + Re[factor T_0 + shil exp(2i s)], rad.
+
+    delay: (N,) rad. weight (E,), own (N,): rad per cycle, the weights of T_0. shil: (2, N) rad, real and imaginary
+    parts. Each a pair: what it is, and what a code adds. factor: cycles.
+    """
+
+    delay: Tensor
+    weight: tuple[Tensor, Tensor]
+    own: tuple[Tensor, Tensor]
+    shil: tuple[Tensor, Tensor]
+    factor: complex
+    edges: Tensor
+    wiring: Wiring
+
+    def seen(self, x: Tensor, codes: tuple[Tensor, Tensor, Tensor], kernel: bool) -> Tensor:
+        """(N, B): phases x (N, B) as neighbours see them. Gradients reach x and codes."""
+        parts = zip((self.weight, self.own, self.shil), codes)
+        weight, own, shil = (value + by_code * _carried(code) for (value, by_code), code in parts)
+        u, v = x.cos(), x.sin()
+        both = torch.cat([u, v], dim=1)
+        if kernel:
+            near = LinearPair.apply(both, weight, self.wiring)
+        else:
+            driven, driving = self.edges
+            near = torch.zeros_like(both).index_add(0, driven, weight[:, None] * both[driving])
+        a, b = near.chunk(2, dim=1)
+        a = a + own[:, None]  # T_0 = exp(is) (a - ib)
+        (c, d), p, q = shil[:, :, None], self.factor.real, self.factor.imag
+        moved = u * (p * a + q * b) + v * (p * b - q * a) + c * (u * u - v * v) - d * (2 * u * v)
+        return x + self.delay[:, None] + moved
+
+
+@dataclass(frozen=True, eq=False)
 class SegmentCircuit:
-    """One segment of a design on its circuit. constant: (N,) rad per tau. form: (6, 6), tau per rad, of what injections
-    do together. edges: (2, E); wiring: so too. `pair` and `own` come without what a coupler does alone.
-    pull: what is added to the phases that neighbours see, in rad; a circuit without a form.
+    """One segment of a design on its circuit. constant: (N,) rad per tau. form: (7, 6), tau per rad, of what injections
+    do together, the cubic in its last row. edges: (2, E); wiring: so too. `pair` and `own` come without what a coupler
+    does alone.
+    pull: how far neighbours see phases moved, if at all.
     """
 
     constant: Tensor
@@ -63,7 +98,7 @@ class SegmentCircuit:
     form: Tensor
     edges: Tensor
     wiring: Wiring
-    pull: SegmentCircuit | None = None
+    pull: Pull | None = None
 
     @cached_property
     def room(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
@@ -81,21 +116,23 @@ class SegmentCircuit:
     def drift(self, path: str, codes: tuple[Tensor, Tensor, Tensor]) -> Callable[[Tensor], Tensor]:
         """A function (N, B) to (N, B) rad per tau. codes: pair (E,), reference and SHIL (N,), for their gradients."""
         if path == "kernel" or (path == "auto" and kernel_fits(self.constant)):
-            if self.pull is None:
-                return lambda x: CircuitDrift.apply(x, None, *codes, self)
             pull = self.pull
-            return lambda x: CircuitDrift.apply(x, x + CircuitDrift.apply(x, None, *codes, pull), *codes, self)
+            if pull is None:
+                return lambda x: CircuitDrift.apply(x, None, *codes, self)
+            return lambda x: CircuitDrift.apply(x, pull.seen(x, codes, True), *codes, self)
         from torch.utils.checkpoint import checkpoint
 
         return lambda x: checkpoint(self._gathered, x, *codes, use_reentrant=False)
 
     def _gathered(self, x: Tensor, pair: Tensor, own: Tensor, shil: Tensor) -> Tensor:
         driven, driving = self.edges
-        seen = x if self.pull is None else x + self.pull._gathered(x, pair, own, shil)
+        seen = x if self.pull is None else self.pull.seen(x, (pair, own, shil), False)
         pushed = _series(self.pair, x[driven] - seen[driving], pair)
         sums = _series(self.own, x, own).index_add(1, driven, pushed)
         alone = self.constant[:, None] + sums[0] + _series(self.shil, 2 * x, shil)[0]
-        return alone + (sums[1:] * torch.einsum("ac,cnb->anb", self.form, sums[1:])).sum(0)
+        (u, v), (c, d) = sums[1:3], self.form[6, :2]
+        alone = alone + (u * u + v * v) * (c * u - d * v)
+        return alone + (sums[1:] * torch.einsum("ac,cnb->anb", self.form[:6], sums[1:])).sum(0)
 
 
 class CircuitDrift(torch.autograd.Function):
@@ -148,7 +185,7 @@ def segment_circuit(
     """One segment in the dtype and on the device of `like`. detuning: (N,) rad per cycle; gain_error: (E,) relative, of
     what a coupler's code does. The reference's shift is taken off.
     """
-    cycles, top = float(design.cycles_per_tau[segment]), design.system.topology
+    cycles, top, top_code = float(design.cycles_per_tau[segment]), design.system.topology, design.code_limit
     together = together_of(calibration)
     rate = {kind: value[segment] for kind, value in design.rate.items()}
     driven = driven_codes(design, segment)
@@ -175,27 +212,44 @@ def segment_circuit(
         pair = pair.turned(together.skew * driven[0][top.edges[1]])
 
     def pairs(change: Callable[[Rows], Rows]) -> Shapes:
-        """The couplers' rows after `change`. With gain errors each has its own, on the parabola that a row is in its
+        """The couplers' rows after `change`. With gain errors each has its own, on the cubic that a row is in its
         gain error: 16 times faster than row by row at 56x56."""
         if gain is None:
             return shapes(change(pair), place)
         codes, each = calibration.table("coupling").codes, np.arange(pair.weight.size)
         still = each // codes.size * codes.size - int(codes[0])
-        less, none, more = (change(pair.each(each, still, own)).polynomials(cycles) for own in (-1.0, 0.0, 1.0))
-        slope, bend, by = (more - less) / 2, (more + less) / 2 - none, like.new_tensor(gain)[:, None]
-        a, b, c = (like.new_tensor(part).flatten(1)[place] for part in (none, slope, bend))
-        table = a.addcmul_(by, b.addcmul_(by, c)).unflatten(1, none.shape[1:])
+        less, none, more, most = (
+            change(pair.each(each, still, own)).polynomials(cycles) for own in (-1.0, 0.0, 1.0, 2.0)
+        )
+        third = (most - 3 * more + 3 * none - less) / 6
+        slope, bend, by = (more - less) / 2 - third, (more + less) / 2 - none, like.new_tensor(gain)[:, None]
+        a, b, c, d = (like.new_tensor(part).flatten(1)[place] for part in (none, slope, bend, third))
+        table = a.addcmul_(by, b.addcmul_(by, c.addcmul_(by, d))).unflatten(1, none.shape[1:])
         return Shapes(table, torch.arange(place.size, device=like.device))
 
     parts = pairs(lambda of: of.without(together)), shapes(own.without(together), own_place), shapes(shil, shil_place)
-    form, edges, wiring = like.new_tensor(quadratic(together) / cycles), torch.from_numpy(top.edges), wire(top)
+    cubic = np.pad(together.cubic.view(np.float64), (0, 4)) / cycles**2
+    form = like.new_tensor(np.vstack([quadratic(together) / cycles, cubic]))
+    edges, wiring = torch.from_numpy(top.edges), wire(top)
     pull, edges = None, edges.to(like.device)
     if together.pulls:
-        by, by_shil = (each / cycles for each in together.pull)
-        moved = (pairs(lambda of: of.first(by)), shapes(own.first(by), own_place),
-                 shapes(shil.first(by_shil, own=True), shil_place))  # fmt: skip
-        pull = SegmentCircuit(like.new_tensor(together.delay * driven[0]), *moved, 0 * form, edges, wiring)
+        factor, of_shil = together.pull
+        by = rate["coupling"][top.edges[0]] / top_code * (1.0 if gain_error is None else 1 + np.asarray(gain_error))
+        by_own, strength = rate["reference"] / top_code, of_shil * shil.z[shil_place, 1]
+        by_shil = of_shil * shil.by_code[shil_place, 1]
+        numbers = (
+            together.delay * driven[0], by * design.codes["coupling"][segment], by,
+            by_own * design.codes["reference"][segment], by_own,
+            np.stack([strength.real, strength.imag]), np.stack([by_shil.real, by_shil.imag]),
+        )  # fmt: skip
+        delay, *weights, size, change = (like.new_tensor(each) for each in numbers)
+        pull = Pull(delay, (weights[0], weights[1]), (weights[2], weights[3]), (size, change), factor, edges, wiring)
     return SegmentCircuit(like.new_tensor(constant), *parts, form, edges, wiring, pull)
+
+
+def _carried(code: Tensor) -> Tensor:
+    """0, with the gradient of the code."""
+    return code - code.detach()
 
 
 def _series(shapes: Shapes, angle: Tensor, code: Tensor) -> Tensor:
@@ -204,7 +258,7 @@ def _series(shapes: Shapes, angle: Tensor, code: Tensor) -> Tensor:
     found = _rate_and_sums(table[:, 0], u, v)
     if not code.requires_grad:
         return found
-    return found + (code - code.detach())[:, None] * _rate_and_sums(table[:, 2], u.detach(), v.detach())
+    return found + _carried(code)[:, None] * _rate_and_sums(table[:, 2], u.detach(), v.detach())
 
 
 def _rate_and_sums(p: Tensor, u: Tensor, v: Tensor) -> Tensor:

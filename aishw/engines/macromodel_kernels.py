@@ -1,28 +1,31 @@
 """Numba kernels of the calibrated drift and its adjoint. Arithmetic on numpy arrays, one thread.
 
-A sum of five harmonics of an angle D is, in u = cos D and v = sin D, a pair of polynomials:
+A sum of six harmonics of an angle D is, in u = cos D and v = sin D, a pair of polynomials:
 
-    a0 + sum_k Re z_k exp(ikD) = p_0 + p_1 u + .. + p_5 u^5 + v (p_6 + p_7 u + .. + p_10 u^4)
+    a0 + sum_k Re z_k exp(ikD) = p_0 + p_1 u + .. + p_6 u^6 + v (p_7 + p_8 u + .. + p_12 u^5)
 
 so an edge costs four products of its ends' sines and cosines and two Horner schemes, whatever the tables hold.
 (Neighbour sums per harmonic, as exp(ik(s_i - s_j)) would split, touch a row of the neighbour's for every sum: forward
-and backward they lose from four sums on, and the tables need ten.)
+and backward they lose from four sums on, and the tables need twelve.)
 
 What injections do together (`hardware.together`) is a quadratic form v Q v at every site, in the six sums
 
     v = sum [w cos D, w sin D, w cos 3D, w sin 3D, r cos 2D, r sin 2D],    adjoint: 2 Q v dv
 
-over its couplers and the reference; as sums of w u, w u^3, u^2 and their like they cost nine products an edge (r is
-one number for all couplers of a site). The adjoint needs 2 Q v at a site's first edge. Forward keeps it, at six times
+over its couplers and the reference, and Re[c (v_0^2 + v_1^2) (v_0 + i v_1)] besides (cubic in the drive). As sums of
+w u, w u^3, u^2 and their like they cost nine products an edge (r is
+one number for all couplers of a site). The adjoint needs 2 Q v, and the cubic's slopes with it, at a site's
+first edge. Forward keeps it, at six times
 the memory of the state.
 
 Arrays hold sites first, and LANES starts: with a fixed number of them the compiler knows that the rows of `here`, all
 that belongs to one site, do not overlap, and an edge is one run of vector instructions (twice as fast as rows of any
-length). Edges come as compressed rows, as in `ais.coupling_kernels`. `pair`, `own` and `shil` are tables (X, 3, 13) per
-tau of the rate, its slope in D and its slope in the code: each the 11 coefficients, then w and r. `pair_row` (E,),
-`own_row` and `shil_row` (N,) say which of the X an injection follows; `form` (6, 6) is Q, tau per rad; `push`
-(N, 6 LANES) is 2 Q v. `seen` (N, LANES): the phases that neighbours see, where `apart` they are not x. `wave`, `waves`
-(N, 2 LANES): room for sines and cosines of x and `seen`, one array unless `apart`.
+length). Edges come as compressed rows, as in `ais.coupling_kernels`. `pair`, `own` and `shil` are tables (X, 3, 15) per
+tau of the rate, its slope in D and its slope in the code: each the 13 coefficients, then w and r. `pair_row` (E,),
+`own_row` and `shil_row` (N,) say which of the X an injection follows; `form` (7, 6) is Q, tau per rad, and a row of
+Re c and Im c; `push` (N, 6 LANES) is 2 Q v and the cubic's slopes. `seen` (N, LANES): the phases that neighbours see,
+where `apart` they are not x. `wave`, `waves` (N, 2 LANES): room for sines and cosines of x and `seen`, one array unless
+`apart`.
 """
 
 from __future__ import annotations
@@ -39,9 +42,9 @@ ROOM = 11 * LANES
 
 @kernel(SUMS)
 def series(p, u, v):  # type: ignore[no-untyped-def]
-    """The polynomials p (11,) at one angle."""
-    even = p[0] + u * (p[1] + u * (p[2] + u * (p[3] + u * (p[4] + u * p[5]))))
-    return even + v * (p[6] + u * (p[7] + u * (p[8] + u * (p[9] + u * p[10]))))
+    """The polynomials p (13,) at one angle."""
+    even = p[0] + u * (p[1] + u * (p[2] + u * (p[3] + u * (p[4] + u * (p[5] + u * p[6])))))
+    return even + v * (p[7] + u * (p[8] + u * (p[9] + u * (p[10] + u * (p[11] + u * p[12])))))
 
 
 @kernel(SUMS)
@@ -57,7 +60,7 @@ def circuit_forward(  # type: ignore[no-untyped-def]
     zero, three, four = x.dtype.type(0), x.dtype.type(3), x.dtype.type(4)
     for i in range(x.shape[0]):
         by_own, by_shil = own[own_row[i], 0], shil[shil_row[i], 0]
-        w, r_own = by_own[11], by_own[12]
+        w, r_own = by_own[13], by_own[14]
         for b in range(LANES):
             v, u = wave[i, b], wave[i, LANES + b]
             here[SINE + b], here[COSINE + b] = v, u
@@ -69,15 +72,15 @@ def circuit_forward(  # type: ignore[no-untyped-def]
         for k in range(start[i], start[i + 1]):
             j, p = driving[k], pair[pair_row[edge[k]], 0]
             # Scalars: inside the loop the compiler could not know that `here` leaves p alone (3 times slower).
-            p1, p2, p3, p4, p5 = p[1], p[2], p[3], p[4], p[5]
-            p6, p7, p8, p9, p10, w, r = p[6], p[7], p[8], p[9], p[10], p[11], p[12]
+            p1, p2, p3, p4, p5, p6, w = p[1], p[2], p[3], p[4], p[5], p[6], p[13]
+            p7, p8, p9, p10, p11, p12, r = p[7], p[8], p[9], p[10], p[11], p[12], p[14]
             still += p[0]
             biases += r
             for b in range(LANES):
                 u = here[COSINE + b] * waves[j, LANES + b] + here[SINE + b] * waves[j, b]
                 v = here[SINE + b] * waves[j, LANES + b] - here[COSINE + b] * waves[j, b]
-                even = u * (p1 + u * (p2 + u * (p3 + u * (p4 + u * p5))))
-                here[TOTAL + b] += even + v * (p6 + u * (p7 + u * (p8 + u * (p9 + u * p10))))
+                even = u * (p1 + u * (p2 + u * (p3 + u * (p4 + u * (p5 + u * p6)))))
+                here[TOTAL + b] += even + v * (p7 + u * (p8 + u * (p9 + u * (p10 + u * (p11 + u * p12)))))
                 square = u * u
                 weighted = w * square
                 here[SUM0 + b] += w * u
@@ -99,6 +102,13 @@ def circuit_forward(  # type: ignore[no-untyped-def]
                 half += q3 * here[SUM3 + b] + q4 * here[SUM4 + b] + q5 * here[SUM5 + b]
                 here[TOTAL + b] += here[SUM0 + LANES * m + b] * half
                 push[i, LANES * m + b] = half + half
+        c, d = form[6, 0], form[6, 1]
+        for b in range(LANES):
+            v, u = here[SUM1 + b], here[SUM0 + b]
+            turned, size = c * u - d * v, u * u + v * v
+            here[TOTAL + b] += size * turned
+            push[i, b] += (u + u) * turned + c * size
+            push[i, LANES + b] += (v + v) * turned - d * size
         for b in range(LANES):
             out[i, b] = here[TOTAL + b] + still
 
@@ -117,8 +127,8 @@ def circuit_backward(  # type: ignore[no-untyped-def]
     for i in range(x.shape[0]):
         own_slope, own_code = own[own_row[i], 1], own[own_row[i], 2]
         shil_slope, shil_code = shil[shil_row[i], 1], shil[shil_row[i], 2]
-        w, r, dw = own[own_row[i], 0, 11], own[own_row[i], 0, 12], own_code[11]
-        r4 = four * pair[pair_row[edge[start[i]]], 0, 12] if start[i] < start[i + 1] else zero
+        w, r, dw = own[own_row[i], 0, 13], own[own_row[i], 0, 14], own_code[13]
+        r4 = four * pair[pair_row[edge[start[i]]], 0, 14] if start[i] < start[i + 1] else zero
         by_own = by_shil = zero
         for b in range(LANES):  # both adjoints as polynomials in u and v
             v, u, g = wave[i, b], wave[i, LANES + b], grad[i, b]
@@ -141,11 +151,11 @@ def circuit_backward(  # type: ignore[no-untyped-def]
         grad_shil[i] += by_shil
         for k in range(start[i], start[i + 1]):
             j, e = driving[k], edge[k]
-            p, q, w = pair[pair_row[e], 1], pair[pair_row[e], 2], pair[pair_row[e], 0, 11]
-            p0, p1, p2, p3, p4, p5 = p[0], p[1], p[2], p[3], p[4], p[5]
-            p6, p7, p8, p9, p10 = p[6], p[7], p[8], p[9], p[10]
-            q0, q1, q2, q3, q4, q5 = q[0], q[1], q[2], q[3], q[4], q[5]
-            q6, q7, q8, q9, q10, dw = q[6], q[7], q[8], q[9], q[10], q[11]
+            p, q, w = pair[pair_row[e], 1], pair[pair_row[e], 2], pair[pair_row[e], 0, 13]
+            p0, p1, p2, p3, p4, p5, p6 = p[0], p[1], p[2], p[3], p[4], p[5], p[6]
+            p7, p8, p9, p10, p11, p12 = p[7], p[8], p[9], p[10], p[11], p[12]
+            q0, q1, q2, q3, q4, q5, q6 = q[0], q[1], q[2], q[3], q[4], q[5], q[6]
+            q7, q8, q9, q10, q11, q12, dw = q[7], q[8], q[9], q[10], q[11], q[12], q[13]
             by_code = by_sums = zero
             for b in range(LANES):
                 u = here[COSINE + b] * waves[j, LANES + b] + here[SINE + b] * waves[j, b]
@@ -154,14 +164,14 @@ def circuit_backward(  # type: ignore[no-untyped-def]
                 square3 = three * square
                 once = u * (here[A1 + b] + here[F3 + b] * square3) - v * (here[E1 + b] + here[E3 + b] * square3)
                 twice = here[C2 + b] * (square - half) - here[D2 + b] * (u * v)
-                even = p0 + u * (p1 + u * (p2 + u * (p3 + u * (p4 + u * p5))))
-                slope = even + v * (p6 + u * (p7 + u * (p8 + u * (p9 + u * p10))))
+                even = p0 + u * (p1 + u * (p2 + u * (p3 + u * (p4 + u * (p5 + u * p6)))))
+                slope = even + v * (p7 + u * (p8 + u * (p9 + u * (p10 + u * (p11 + u * p12)))))
                 pushed = twice + w * once + here[GRAD + b] * slope
                 here[MINE + b] += pushed
                 grad_seen[j, b] -= pushed
                 by_sums += u * (here[E1 + b] + here[E3 + b] * square) + v * (here[F1 + b] + here[F3 + b] * square)
-                even = q0 + u * (q1 + u * (q2 + u * (q3 + u * (q4 + u * q5))))
-                by_code += here[GRAD + b] * (even + v * (q6 + u * (q7 + u * (q8 + u * (q9 + u * q10)))))
+                even = q0 + u * (q1 + u * (q2 + u * (q3 + u * (q4 + u * (q5 + u * q6)))))
+                by_code += here[GRAD + b] * (even + v * (q7 + u * (q8 + u * (q9 + u * (q10 + u * (q11 + u * q12))))))
             grad_pair[e] += by_code + dw * by_sums
         for b in range(LANES):
             grad_x[i, b] += here[MINE + b]

@@ -5,7 +5,8 @@
 Gradients reach the float weights straight through their codes: dL/dw = dL/dcode * dcode/dw, the first from the tables'
 derivative at the integer code, the second from the target's levels; a weight beyond full scale gets none. Training
 lowers its weights anew in every step (`lower`), rolls the design out, and steps down this gradient. The jumps where
-codes change (`macromodel_switch`) pass gradients to phases and codes. Measured by `bench/macromodel.py`.
+codes change, and what crossings tell of phases (`macromodel_switch`), pass gradients to phases and codes. Measured
+by `bench/macromodel.py`.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ def rollout_macromodel(
     import torch
 
     from aishw.engines.macromodel_drift import segment_circuit
-    from aishw.engines.macromodel_switch import switched
+    from aishw.engines.macromodel_switch import switched, told
 
     x = x0 if isinstance(x0, torch.Tensor) else torch.tensor(np.asarray(x0), dtype=torch.float64)
     x = x if x.is_floating_point() else x.double()
@@ -76,6 +77,7 @@ def rollout_macromodel(
 
     codes = carriers(design, parameters, x)
     step, state, seen, inside = METHODS[method], x.T.contiguous(), [], -1
+    read: Drift | None = None  # a sample of the start has no drive to read through
     for leg in legs(np.cumsum(design.system.duration_tau), samples):
         if leg.segment != inside and leg.length_tau:  # a sample of the start is from before its codes
             state = switched(design, calibration, leg.segment, state, codes)(state)
@@ -83,14 +85,15 @@ def rollout_macromodel(
             circuit = segment_circuit(design, calibration, inside, x, off, gain)
             plain = circuit.drift(path, (codes["coupling"][inside], codes["reference"][inside], codes["shil"][inside]))
             drift = plain if each is None else detuned_drift(plain, cycles * each)
+            read = told(design, calibration, inside, state, codes)
         steps = int(np.ceil(leg.length_tau / step_tau - 1e-6))
         for _ in range(steps):
             h = leg.length_tau / steps
             state = step(drift, state, h)
             if diffusion:
                 state = state + (diffusion * cycles * h) ** 0.5 * _kick(state, generator)
-        seen += [state] * leg.samples
-    return state.T if samples_tau is None else torch.stack(seen).permute(2, 0, 1)
+        seen += [read(state) if read else state] * leg.samples if leg.samples else []
+    return (read(state) if read else state).T if samples_tau is None else torch.stack(seen).permute(2, 0, 1)
 
 
 def carriers(design: Design, parameters: Parameters | None, like: Tensor) -> dict[str, Tensor]:

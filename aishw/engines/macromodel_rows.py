@@ -21,7 +21,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Rows of tables, rad per cycle. z: (X, 6) offset against code 0 and harmonics; weight (X,): r code / top; bias
+    """Rows of tables, rad per cycle. z: (X, 7) offset against code 0 and harmonics; weight (X,): r code / top; bias
     (X,): r. by_code, weight_by_code: derivatives with respect to the code.
     """
 
@@ -51,19 +51,14 @@ class Rows:
         return replace(self, z=z)
 
     def without(self, together: Together) -> Rows:
-        """Less what each does alone of what they do together (quadratic in the weight: an exact derivative)."""
-        ahead, back = (alone(together, self.weight + h * self.weight_by_code, self.bias) for h in (1, -1))
+        """Less what each does alone of what they do together."""
+        h = 1e-3  # of a code: third order in the weight, so this derivative is off by 1e-6
+        ahead, back = (alone(together, self.weight + by * self.weight_by_code, self.bias) for by in (h, -h))
         z = self.z - alone(together, self.weight, self.bias)
-        return replace(self, z=z, by_code=self.by_code - (ahead - back) / 2)
-
-    def first(self, factor: complex, own: bool = False) -> Rows:
-        """A first harmonic alone: the weight times `factor`, or with `own` the first harmonic that they have."""
-        z, by_code = np.zeros_like(self.z), np.zeros_like(self.z)
-        z[:, 1], by_code[:, 1] = (self.z[:, 1], self.by_code[:, 1]) if own else (self.weight, self.weight_by_code)
-        return replace(self, z=factor * z, by_code=factor * by_code)
+        return replace(self, z=z, by_code=self.by_code - (ahead - back) / (2 * h))
 
     def polynomials(self, cycles: float) -> Floats:
-        """(X, 3, 13) per tau of `cycles`: the rate, its slope in the angle and its slope in the code. Of each 11
+        """(X, 3, 15) per tau of `cycles`: the rate, its slope in the angle and its slope in the code. Of each 13
         coefficients of the polynomials of `macromodel_kernels`, then w and r (of the code's slope: dw/dcode and 0)."""
         turned = 1j * np.arange(HARMONICS + 1) * self.z
         found = np.stack([_polynomial(each) for each in (self.z, turned, self.by_code)], axis=1)
@@ -76,7 +71,7 @@ class Rows:
 
 
 def code_rows(table: Table, rate: float) -> Rows:
-    """Every code of a table at one bias. Offsets count against code 0. Raises CardError for a table of more than 5
+    """Every code of a table at one bias. Offsets count against code 0. Raises CardError for a table of more than 6
     harmonics.
     """
     offset, harmonics = table.at(rate)
@@ -91,14 +86,14 @@ def code_rows(table: Table, rate: float) -> Rows:
 
 
 def _polynomial(z: NDArray[np.complexfloating[Any, Any]]) -> Floats:
-    """(X, 6) to (X, 13): the coefficients in u and v, then z_1."""
+    """(X, 7) to (X, 13): the coefficients in u and v."""
     even, odd = _powers()
     return np.concatenate([z.real @ even, -z.imag @ odd], axis=1)
 
 
 @lru_cache
 def _powers() -> tuple[Floats, Floats]:
-    """(6, 6) and (6, 5): cos kD = T_k(u) and sin kD / v = T_k'(u) / k as powers of u, with Chebyshev's T_k."""
+    """(7, 7) and (7, 6): cos kD = T_k(u) and sin kD / v = T_k'(u) / k as powers of u, with Chebyshev's T_k."""
     even, odd = np.zeros((HARMONICS + 1, HARMONICS + 1)), np.zeros((HARMONICS + 1, HARMONICS))
     for k in range(HARMONICS + 1):
         power = chebyshev.cheb2poly([0] * k + [1])

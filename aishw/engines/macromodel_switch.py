@@ -1,4 +1,7 @@
-"""What a change of codes moves phases by (`lower.switching`), in torch. Gradients reach phases and codes but SHIL's."""
+"""What a change of codes moves phases by, and what crossings tell of them (`lower.switching`), in torch.
+
+Gradients reach phases and codes but SHIL's.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ import torch
 from aishw.ais.coupling_torch import NearSum, joined
 from aishw.hardware.calibration import Calibration
 from aishw.lower.design import Design
-from aishw.lower.switching import Floats, change, reference_rad, shil_change
+from aishw.lower.switching import Floats, change, reference_rad, shil_change, sources
 from aishw.lower.together import together_of
 
 Tensor = torch.Tensor
@@ -29,7 +32,8 @@ def switched(
     if not numbers.any():
         return lambda x: x
     (weights, biases), (size, signed) = change(design, segment), shil_change(design, segment)
-    pair, own = (_change(design, codes, kind, step, segment, like) for kind, step in zip(_KINDS, weights))
+    signs = {k: sign for k, sign in ((segment, 1), (segment - 1, -1)) if k >= 0}
+    pair, own = (_carried(design, codes, kind, step, signs, like) for kind, step in zip(_KINDS, weights))
     once, twice = _sums(design, pair, own), _sums(design, like.new_tensor(biases[0]), like.new_tensor(biases[1]))
     back = np.exp(-1j * reference_rad(design, segment))
     first, second, third, fourth, fifth, sixth = numbers * back ** np.array([0, 2, 2, 0, 2, 1])
@@ -54,18 +58,42 @@ def switched(
     return moved
 
 
-def _change(
-    design: Design, codes: Mapping[str, Tensor] | None, kind: str, step: Floats, segment: int, like: Tensor
+def told(
+    design: Design, calibration: Calibration, segment: int, like: Tensor, codes: Mapping[str, Tensor] | None = None
+) -> Callable[[Tensor], Tensor]:
+    """A function of the phases (N, B) that drift in a segment that returns what crossings tell of them; codes as in
+    `switched`."""
+    numbers = together_of(calibration).ripple
+    if not numbers.any():
+        return lambda x: x
+    weights, biases = sources(design, segment)
+    pair, own = (_carried(design, codes, kind, step, {segment: 1}, like) for kind, step in zip(_KINDS, weights))
+    once, twice = _sums(design, pair, own), _sums(design, like.new_tensor(biases[0]), like.new_tensor(biases[1]))
+    strength = like.new_tensor(design.values("shil")[segment] / design.cycles_per_tau[segment])[:, None]
+
+    def read(x: Tensor) -> Tensor:
+        u, v = x.cos(), x.sin()
+        u2, v2 = u * u - v * v, 2 * u * v
+        u3, v3 = u * u2 - v * v2, u * v2 + v * u2
+        for number, sums, c, s in zip(numbers, (once, once, twice), (u, u3, u2), (v, v3, v2)):
+            a, b = sums(c, s)  # T_k = exp(ik s) (a - ib)
+            x = x + number.real * (c * a + s * b) + number.imag * (c * b - s * a)
+        return x + strength * (numbers[3].real * u2 - numbers[3].imag * v2)
+
+    return read
+
+
+def _carried(
+    design: Design, codes: Mapping[str, Tensor] | None, kind: str, step: Floats, signs: Mapping[int, int], like: Tensor
 ) -> Tensor:
-    """By how much a kind's weights rise, as a tensor whose gradient goes to the codes before and after."""
+    """`step` of a kind's weights as a tensor whose gradient goes to the codes of segments, by their signs."""
     value = like.new_tensor(step)
     if codes is None or not codes[kind].requires_grad:
         return value
     driven = design.system.topology.edges[0] if kind == "coupling" else slice(None)
-    for k, sign in ((segment, 1), (segment - 1, -1)):
-        if k >= 0:
-            rate = like.new_tensor(sign * design.rate[kind][k][driven] / design.code_limit)
-            value = value + rate * (codes[kind][k] - codes[kind][k].detach())
+    for k, sign in signs.items():
+        rate = like.new_tensor(sign * design.rate[kind][k][driven] / design.code_limit)
+        value = value + rate * (codes[kind][k] - codes[kind][k].detach())
     return value
 
 

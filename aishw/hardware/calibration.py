@@ -29,7 +29,8 @@ from aishw.hardware.steady import SteadyState
 from aishw.hardware.target import KINDS, Target
 from aishw.hardware.together import Together
 
-HARMONICS = 5
+MEASURED = 5  # harmonics of a sweep's fit
+HARMONICS = 6  # of what every path of the macromodel takes: company adds one
 _DEEP = ("harmonics", "harmonics_error", "curve")
 _FINITE = ("offset", "harmonics")
 

@@ -1,7 +1,7 @@
 """What a calibration says about a design: the constants and complex harmonics of one segment, for every injection.
 
     ds_i/dcycle = constant_i + Re sum_k [ sum_e pair_ek exp(ik(s_i - p_j)) + own_ik exp(ik s_i) + shil_ik exp(2ik s_i) ]
-                  + form(T_i) - sum_e form(T_ie)
+                  + form(T_i) + Re cubic |T_i0|^2 T_i0 - sum_e (the same of T_ie)
 
 with what injections do together in the second line, a quadratic form in sums over the couplers and the reference
 (`hardware.together`); p_j = s_j unless a calibration knows how a neighbour's own drive moves its taps. `constant` holds
@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 
 from aishw.ais.topology import Topology
 from aishw.errors import ModelError
-from aishw.hardware.calibration import Calibration, Table
+from aishw.hardware.calibration import HARMONICS, Calibration, Table
 from aishw.hardware.together import ORDERS, Together
 from aishw.lower.design import Design
+from aishw.lower.switching import rippled
 from aishw.lower.together import alone, quadratic, together_of
 
 Floats = NDArray[np.float64]
@@ -65,6 +66,7 @@ class Injected:
         pair, own = [sums(each) for each in (self.pair - single[:, 1:]).T], self.own - own_single[:, 1:]
         weights = [sums(self.weight), sums(self.weight), sums(self.bias[edges[0]])]
         own_weights, form = (self.own_weight, self.own_weight, self.own_bias), quadratic(self.together)
+        cubic = complex(self.together.cubic[0])
         pulled = None if self.pull is None else self.pull.drifts(topology)
 
         def drift(state: Floats) -> Floats:
@@ -72,10 +74,11 @@ class Injected:
             total = np.broadcast_to(constant, state.shape).astype(complex)
             for k, matrix in enumerate(pair, start=1):
                 total += turn**k * ((matrix @ (seen**k).T).T + own[:, k - 1]) + turn ** (2 * k) * self.shil[:, k - 1]
-            if form.any():
+            if form.any() or cubic:
                 found = [turn**k * ((w @ (seen**k).T).T + v) for k, w, v in zip(ORDERS, weights, own_weights)]
                 v = np.stack([part for each in found for part in (each.real, each.imag)])
                 total += np.einsum("abn,ac,cbn->bn", v, form, v, optimize=True)
+                total += cubic * np.abs(found[0]) ** 2 * found[0]
             return np.asarray(total.real)
 
         return drift
@@ -116,6 +119,23 @@ def injected(
     return Injected(constant, pair, own, shil, *weights, together, pull)
 
 
+def seen_by_neighbours(
+    design: Design, calibration: Calibration, times_tau: Floats, state: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """(B, T, N): phases at `times_tau` as the taps of PEs show them to neighbours; replayed neighbours go like this. A
+    sample at a segment's end is under that segment's codes, one at the start under none."""
+    if not together_of(calibration).pulls:
+        return state
+    found, bounds = state.copy(), design.system.boundaries_tau
+    for k in range(design.system.segments):
+        at = (times_tau > bounds[k]) & (times_tau <= bounds[k + 1] + 1e-12)
+        pull = injected(design, calibration, k).pull
+        assert pull is not None
+        here = found[:, at] = rippled(design, together_of(calibration), k, state[:, at], -1.0)
+        found[:, at] += pull.drifts(design.system.topology)(here.reshape(-1, here.shape[-1])).reshape(here.shape)
+    return found
+
+
 def driven_codes(design: Design, segment: int) -> Floats:
     """(2, N): the sum and the sum of squares of the codes of the couplers that each PE drives."""
     codes, driving = design.codes["coupling"][segment].astype(np.float64), design.system.topology.edges[1]
@@ -146,16 +166,16 @@ def ideal(design: Design, segment: int, harmonics: int) -> Injected:
 
 
 def look_up(table: Table, rate: Floats, codes: NDArray[np.int8]) -> tuple[Floats, Complex]:
-    """(X,) offsets against code 0 and (X, K) harmonics for X injections at their own rates (X,)."""
+    """(X,) offsets against code 0 and (X, HARMONICS) harmonics for X injections at their own rates (X,)."""
     offset = np.zeros(codes.size)
-    harmonics = np.zeros((codes.size, table.harmonics.shape[2]), dtype=complex)
+    harmonics = np.zeros((codes.size, HARMONICS), dtype=complex)
     zero = int(np.flatnonzero(table.codes == 0)[0])
     for value in np.unique(rate):
         here = rate == value
         offsets, shapes = table.at(float(value))
         place = codes[here].astype(int) - int(table.codes[0])
         offset[here] = offsets[place] - offsets[zero]
-        harmonics[here] = shapes[place]
+        harmonics[here, : shapes.shape[1]] = shapes[place]
     return offset, harmonics
 
 

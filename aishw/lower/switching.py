@@ -16,11 +16,11 @@ Sources = tuple[Floats, Floats]
 def change(design: Design, segment: int) -> tuple[Sources, Sources]:
     """By how much the weights w of couplers (E,) and reference (N,) rise when a segment begins, and by how much their
     biases r; before the first one there are none."""
-    now = _sources(design, segment)
+    now = sources(design, segment)
     if not segment:
         return now
     (pair, own), (bias, own_bias) = now
-    (last_pair, last_own), (last_bias, last_own_bias) = _sources(design, segment - 1)
+    (last_pair, last_own), (last_bias, last_own_bias) = sources(design, segment - 1)
     return (pair - last_pair, own - last_own), (bias - last_bias, own_bias - last_own_bias)
 
 
@@ -46,6 +46,25 @@ def shil_change(design: Design, segment: int) -> tuple[Floats, Floats]:
     return np.abs(strength[segment]) - np.abs(before), strength[segment] - before
 
 
+def drives(design: Design, segment: int, state: Floats) -> NDArray[np.complex128]:
+    """(4, B, N): T_0, T_1, T_2 and SHIL's strength with its sign times exp(2i s), rad per cycle, at phases (B, N)."""
+    weights, biases = sources(design, segment)
+    strength = design.values("shil")[segment] / design.cycles_per_tau[segment]
+    sums = (sum_of(design, sources, k, state) for sources, k in ((weights, 1), (weights, 3), (biases, 2)))
+    return np.stack([*sums, strength * np.exp(2j * state)])
+
+
+def rippled(
+    design: Design, together: Together, segment: int, state: NDArray[np.float64], sign: float = 1.0
+) -> NDArray[np.float64]:
+    """(.., N): the phases that crossings tell, from those (.., N) that drift; back again with sign -1, to first order
+    in the ripple."""
+    if not together.ripple.any():
+        return state
+    found = drives(design, segment, state.reshape(-1, state.shape[-1]))
+    return state + sign * np.einsum("k,kbn->bn", together.ripple, found).real.reshape(state.shape)
+
+
 def terms(design: Design, segment: int, state: Floats) -> NDArray[np.complex128]:
     """(6, B, N): what each number of `Together.switch` is multiplied with when a segment begins, at phases (B, N)."""
     (weights, biases), (size, signed) = change(design, segment), shil_change(design, segment)
@@ -63,7 +82,8 @@ def after_switch(design: Design, together: Together, segment: int, state: Floats
     return np.asarray(state + np.einsum("k,kbn->bn", together.switch, terms(design, segment, state)).real)
 
 
-def _sources(design: Design, segment: int) -> tuple[Sources, Sources]:
+def sources(design: Design, segment: int) -> tuple[Sources, Sources]:
+    """Weights w of a segment's couplers (E,) and reference (N,), and their biases r."""
     driven, top = design.system.topology.edges[0], design.code_limit
     rate, own_rate = design.rate["coupling"][segment][driven], design.rate["reference"][segment]
     weights = rate * design.codes["coupling"][segment] / top, own_rate * design.codes["reference"][segment] / top

@@ -29,11 +29,12 @@ def from_table(table: Table) -> Together:
 
 
 def alone(together: Together, weight: Floats, bias: Floats) -> Complex:
-    """(X, 6): constant and harmonics that the quadratic form gives single couplers of weights w and biases r (X,).
+    """(X, 7): constant and harmonics that form and cubic give single couplers of weights w and biases r (X,).
 
     Tables hold this part already.
     """
     found = np.zeros((weight.size, HARMONICS + 1), dtype=complex)
+    found[:, 1] = together.cubic[0] * weight**3
     size = (weight, weight, bias)
     for m, k in enumerate(ORDERS):
         for n in range(m, 3):

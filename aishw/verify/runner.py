@@ -177,7 +177,12 @@ class Runner:
                 f"{self.run_file} holds no {engine} trace of this job for the sites outside the window; "
                 f"`aishw run {self.run_file} --engine {engine}` with the same --images and --seed makes one"
             )
-        return join_images(found)
+        trace = join_images(found)
+        if engine != "macromodel" or self.tables is None:
+            return trace
+        from aishw.engines.macromodel import as_neighbours_see
+
+        return as_neighbours_see(self.design, self.tables, trace)
 
 
 def _images(trace: Trace, rows: Sequence[int]) -> Trace:

@@ -116,7 +116,7 @@ def test_runs_are_the_same_again_and_replay_what_they_say() -> None:
         one, same, other = make(3), make(3), make(4)
         assert np.array_equal(one.phase_rad, same.phase_rad) and not np.array_equal(one.phase_rad, other.phase_rad)
         assert one.sites.size == 1 and np.abs(np.diff(one.phase_rad, 2, axis=0)).max() < 1e-9
-    run: Run = along(design, TABLES, x0[0], 4)
+    run: Run = along(design, TABLES, x0[0], np.array([4]))
     assert run.phase_rad[0] == pytest.approx(x0[0]) and run.sites.tolist() == [4]
 
 
@@ -131,7 +131,7 @@ def test_a_single_coupler_is_its_part_of_the_quadratic_form() -> None:
     v = np.stack([part for each in sums for part in (each.real, each.imag)])
     form = np.einsum("at,ab,bt->t", v, quadratic(together), v)
     z = alone(together, np.array([w]), np.array([r]))[0]
-    assert form == pytest.approx((z @ np.exp(1j * np.outer(np.arange(6), angle))).real, rel=1e-12)
+    assert form == pytest.approx((z @ np.exp(1j * np.outer(np.arange(7), angle))).real, rel=1e-12)
     by_hand = sum(
         (products[m, n] * sums[m] * sums[n] + conjugates[m, n] * sums[n] * sums[m].conj()).real
         for m in range(3) for n in range(m, 3)

@@ -7,17 +7,17 @@ import pytest
 
 from aishw.calibrate.coupling import fill
 from aishw.calibrate.drift import BINS, Point
-from aishw.hardware.calibration import HARMONICS
+from aishw.hardware.calibration import MEASURED
 
 CODES = np.arange(-7, 8)
 
 
 def point(code: int, scale: float = 1.0, turn: float = 0.0) -> Point:
-    z = np.zeros(HARMONICS, dtype=complex)
+    z = np.zeros(MEASURED, dtype=complex)
     z[0] = -0.007j * code * scale * np.exp(1j * turn)
     z[1] = (0.001 + 1e-5 * code**2) * scale * np.exp(2j * turn)
     blank = np.full(BINS, np.nan)
-    return Point(1e-5 * code**2, z, 1e-5, np.full(HARMONICS, 2e-5), 1e-4, 10.0, 11.0, blank)
+    return Point(1e-5 * code**2, z, 1e-5, np.full(MEASURED, 2e-5), 1e-4, 10.0, 11.0, blank)
 
 
 def test_couplers_are_a_parabola_in_the_code() -> None:

@@ -8,7 +8,7 @@ import pytest
 from aishw.calibrate.forced import SAMPLES, band_limited, coupler_lines, period_means, shil_lines
 from aishw.calibrate.projection import all_shil_codes, between, current_error, predict_table, project, resampled, series
 from aishw.errors import CardError
-from aishw.hardware.calibration import HARMONICS
+from aishw.hardware.calibration import MEASURED
 
 F = 1e8
 THETA = 2 * np.pi * np.arange(SAMPLES) / SAMPLES
@@ -30,7 +30,7 @@ def test_projection_of_sines() -> None:
 def test_series_is_the_tables_convention() -> None:
     """H(D) = offset + sum Re[z_k exp(ikD)]; an ideal coupler's z_1 is -i rate."""
     z = np.array([-0.05j, 0.01 * np.exp(0.4j), 0.002, 0, 0.001j])
-    h = -0.003 + sum((z[k] * np.exp(1j * (k + 1) * D)).real for k in range(HARMONICS))
+    h = -0.003 + sum((z[k] * np.exp(1j * (k + 1) * D)).real for k in range(MEASURED))
     offset, found = series(h)
     assert offset == pytest.approx(-0.003)
     assert np.allclose(found, z)

@@ -55,7 +55,8 @@ def company(closed: bool = True) -> Together:
     products, conjugates = 0.2 * np.triu(draw.normal(size=(2, 3, 3)) + 1j * draw.normal(size=(2, 3, 3)))
     products[1, 1] = conjugates[1, 1] = 0
     np.fill_diagonal(conjugates, conjugates.diagonal().real)
-    return Together(products, conjugates, closed * np.array([0.03 - 0.02j, -0.01 + 0.04j, 2e-4 + 1e-4j, 1e-5, 1e-3]))
+    pulls = closed * np.array([0.03 - 0.02j, -0.01 + 0.04j, 2e-4 + 1e-4j, 1e-5, 1e-3])
+    return Together(products, conjugates, pulls, cubic=np.array([3 - 2j]))
 
 
 def starts(d: Design, batch: int = 3) -> torch.Tensor:
@@ -308,11 +309,11 @@ def test_polynomials_are_the_fourier_series() -> None:
     for q in (0, 7, 12):
         turn = np.exp(1j * np.outer(np.arange(1, HARMONICS + 1), angle))
         expected = offset[q] - offset[7] + (z[q] @ turn).real
-        found = np.polynomial.polynomial.polyval(u, rows[q, 0, :6]) + v * np.polynomial.polynomial.polyval(
-            u, rows[q, 0, 6:11]
+        found = np.polynomial.polynomial.polyval(u, rows[q, 0, : HARMONICS + 1]) + v * np.polynomial.polynomial.polyval(
+            u, rows[q, 0, HARMONICS + 1 : 2 * HARMONICS + 1]
         )
         assert found == pytest.approx(expected, rel=1e-12, abs=1e-15)
-        assert rows[q, 0, 11:] == pytest.approx([0.04 * (q - 7) / 7, 0.04])
+        assert rows[q, 0, 2 * HARMONICS + 1 :] == pytest.approx([0.04 * (q - 7) / 7, 0.04])
 
 
 def test_what_does_not_fit_is_refused() -> None:
