@@ -24,10 +24,10 @@ from aishw.hardware.calibration import Calibration
 from aishw.hardware.together import Together
 from aishw.lower.circuit import Injected, injected
 from aishw.lower.design import Design
-from aishw.lower.switching import drives, rippled
+from aishw.lower.switching import rippled
 from aishw.lower.together import together_of
 
-PASSES = 3
+PASSES = 2
 
 Floats = NDArray[np.float64]
 
@@ -109,11 +109,12 @@ def _rows(
         return np.asarray(cumulative_trapezoid(rate, course.cycles, axis=0, initial=0))
 
     columns, replayed = [], course.sites.size < course.design.system.sites
-    sums = drives(course.design, course.segment, np.nan_to_num(course.phase_rad))[:, :, course.sites]
     for name in names:
-        if name in RIPPLE:
-            each = sums[RIPPLE.index(name) // 2]
-            columns.append(increments(each.real if name.endswith("re") else -each.imag))
+        if name in RIPPLE:  # all that a phase told elsewhere moves: itself, and the drift that it is thought to cause
+            step = 1e-2
+            told = drifting(course, replace(calibration, together=_made({name: step}).applied(tables).together))
+            moved = (course.phase_rad - told.phase_rad)[:, course.sites] / step
+            columns.append(increments(moved - integral((plain - _drift(told, calibration)) / step)))
             continue
         if replayed and name in ARRAY and name not in PULLS:  # the load of taps is no window's
             columns.append(np.zeros(increments(plain).size))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from aishw.calibrate.closed import FAN_IN, network
-from aishw.calibrate.company import ARRAY, NUMBERS, ONE_PE, SWITCH, Company, load_company, save_company
+from aishw.calibrate.company import ARRAY, NUMBERS, ONE_PE, PULLS, RIPPLE, SWITCH, Company, load_company, save_company
 from aishw.calibrate.company_fit import fit_company, superposed
 from aishw.calibrate.courses import FINE, Course, Run, adrift, along, array, courses_of, gathered, slipping
 from aishw.calibrate.match import tables_id
@@ -22,12 +22,14 @@ from aishw.hardware.calibration import Calibration
 from aishw.hardware.cards import load_target
 from aishw.hardware.solver import Solver
 from aishw.hardware.together import Together
+from aishw.lower.circuit import seen_by_neighbours
 from aishw.lower.together import alone, quadratic
 
 RING28, ARRAYS = load_target("ring28"), Solver(steps_per_cycle=280)
 TABLES = tables_of(RING28, FAN_IN, ARRAYS)
 TRUE = {"drift": 3e-4, "product00_im": -0.2, "conjugate02_re": 0.1, "conjugate01_im": 0.3, "shil_load": -0.04,
-        "load": -5e-6, "skew_re": 4e-4, "idle1_re": 5e-3, "odd2_im": -2e-3}  # fmt: skip
+        "load": -5e-6, "skew_re": 4e-4, "idle1_re": 5e-3, "odd2_im": -2e-3, "cubic_im": 0.5, "bias6_re": 2e-3,
+        "weight4_im": 1e-3, "shil3_re": 0.02}  # fmt: skip
 
 
 def made(values: dict[str, float]) -> Company:
@@ -35,8 +37,9 @@ def made(values: dict[str, float]) -> Company:
     return Company(values, {}, 2e-3, 1e-3, 3, 0.1, tables_id(TABLES), "a test")
 
 
-def courses(seed: int, values: dict[str, float], calibration: Calibration | None = None) -> list[Course]:
-    """A 3x3 array that is what the macromodel with these numbers, or with a calibration as it is, says."""
+def courses(seed: int, values: dict[str, float], calibration: Calibration | None = None, skip: int = 0) -> list[Course]:
+    """A 3x3 array that is what the macromodel with these numbers, or with a calibration as it is, says; without the
+    first `skip` points of a chunk (ripples change where codes do)."""
     assert TABLES is not None
     calibration = calibration or made(values).applied(TABLES)
     design, x0 = network(RING28, seed, cycles=40, chunks=2)
@@ -45,7 +48,7 @@ def courses(seed: int, values: dict[str, float], calibration: Calibration | None
     half = 20 * FINE
     return [
         Course(design, k, np.arange(9), cycles[at], state[at])
-        for k, at in enumerate((slice(half + 1), slice(half, None)))
+        for k, at in enumerate((slice(skip, half + 1), slice(half + skip, None)))
     ]
 
 
@@ -56,6 +59,37 @@ def test_the_fit_gives_back_the_numbers_behind_the_phases() -> None:
     for name, value in TRUE.items():
         assert found.values[name] == pytest.approx(value, rel=0.02), name
         assert abs(found.values[name] - value) < 0.02 * abs(value) + 5 * found.errors[name]
+
+
+def test_ripples_are_taken_off_and_told_apart_from_what_adds_up() -> None:
+    assert TABLES is not None
+    true = {"product00_im": -0.2, "ripple0_re": 0.05, "ripple0_im": -0.08, "ripple1_im": 0.03, "ripple_shil_re": 0.1}
+    groups = [courses(seed, true, skip=FINE) for seed in (1, 2, 3, 4)]
+    found = fit_company(groups, TABLES, ("product00_re", "product00_im"))
+    assert found.after < 2e-5
+    assert found.values["product00_im"] == pytest.approx(-0.2, rel=0.02) and {*found.values} >= {*RIPPLE}
+    for name in RIPPLE:
+        assert found.values[name] == pytest.approx(true.get(name, 0.0), abs=2e-3), name
+
+
+def test_pulls_are_found_in_a_window_whose_outside_goes_as_neighbours_see_it() -> None:
+    """Three PEs of an array are a window, the others replay; pulls of those others count no more."""
+    assert TABLES is not None
+    true = {"pull_re": -0.2, "pull_im": 0.3, "pull_shil_re": 0.2, "ripple0_re": 0.05}
+    calibration, own, groups = made(true).applied(TABLES), np.array([0, 1, 3]), []
+    for seed in (1, 2, 3, 4):
+        whole = courses(seed, true, skip=FINE)
+        design, inside = whole[0].design, np.isin(np.arange(9), own)
+        seen = []
+        for course in whole:
+            theirs = seen_by_neighbours(design, calibration, course.cycles / 20, course.phase_rad[None])[0]
+            phase = np.where(inside, course.phase_rad, theirs)
+            seen.append(replace(course, phase_rad=phase, sites=own))
+        groups.append(seen)
+    found = fit_company(groups, TABLES, PULLS)
+    assert found.after < 0.1 * found.before
+    for name in PULLS:
+        assert found.values[name] == pytest.approx(true.get(name, 0.0), abs=0.02), name
 
 
 def test_tables_that_add_up_have_slope_one_against_their_sum() -> None:

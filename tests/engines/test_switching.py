@@ -18,7 +18,8 @@ from aishw.errors import CardError
 from aishw.hardware.calibration import Calibration
 from aishw.hardware.together import Together
 from aishw.lower.design import Design
-from aishw.lower.switching import after_switch, change, reference_rad, sum_of, terms
+from aishw.lower.switching import after_switch, change, drives, reference_rad, sum_of, terms
+from aishw.lower.switching import rippled as lower_rippled
 from aishw.units import TWO_PI
 
 SITE = 7
@@ -88,7 +89,10 @@ def test_jumps_stand_for_the_ripple_of_an_unaveraged_equation() -> None:
 def full(d: Design) -> Calibration:
     return replace(
         ideal(d),
-        together=Together(switch=np.array([0.09 - 0.06j, -0.07 + 0.04j, 0.02 + 0.03j, 0.03j, 0.1 + 0.2j, -0.2 + 0.1j])),
+        together=Together(
+            switch=np.array([0.09 - 0.06j, -0.07 + 0.04j, 0.02 + 0.03j, 0.03j, 0.1 + 0.2j, -0.2 + 0.1j]),
+            ripple=np.array([0.05 - 0.08j, 0.02j, 0.03, 0.1 - 0.05j]),
+        ),
     )
 
 
@@ -123,6 +127,29 @@ def test_gradients_pass_through_a_jump(segment: int) -> None:
     assert slope == pytest.approx(float((up - down).detach() / 2), rel=1e-6, abs=1e-9) and slope != 0
     if segment:
         assert codes[0].grad[segment - 1].abs().max() > 0 and codes[1].grad[segment].abs().max() > 0
+
+
+def test_what_crossings_tell_is_the_drives_real_part_and_has_its_gradients() -> None:
+    from aishw.engines.macromodel_switch import told
+
+    d = design(5, policy="site")
+    x = torch.tensor(np.random.default_rng(2).uniform(-3, 3, (d.system.sites, 2)), requires_grad=True)
+    together, state = full(d).together, x.detach().numpy().T
+    assert together is not None
+    expected = state + np.einsum("k,kbn->bn", together.ripple, drives(d, 1, state)).real
+    assert told(d, full(d), 1, x)(x).detach().numpy().T == pytest.approx(expected, abs=1e-12)
+    assert np.abs(expected - state).max() > 1e-3
+    assert lower_rippled(d, together, 1, state[None])[0] == pytest.approx(expected, abs=1e-12)
+    back = lower_rippled(d, together, 1, expected, -1.0)
+    assert 0 < np.abs(back - state).max() < 0.05 * np.abs(expected - state).max()
+    assert torch.autograd.gradcheck(told(d, full(d), 1, x), (x,))
+    codes = [torch.tensor(d.codes[kind], dtype=torch.float64, requires_grad=True) for kind in ("coupling", "reference")]
+    (told(d, full(d), 1, x, dict(zip(("coupling", "reference"), codes)))(x.detach()) ** 2).sum().backward()
+    bumped = [replace(d, codes={**d.codes, "coupling": d.codes["coupling"] + by}) for by in _bumps(d, 1, 7)]
+    up, down = ((told(each, full(d), 1, x)(x.detach()) ** 2).sum() for each in bumped)
+    slope = codes[0].grad[1, 7]
+    assert slope == pytest.approx(float((up - down).detach() / 2), rel=1e-6, abs=1e-9) and slope != 0
+    assert codes[0].grad[0].abs().max() == 0 and codes[1].grad[1].abs().max() > 0
 
 
 def _bumps(d: Design, segment: int, edge: int) -> tuple[np.ndarray, np.ndarray]:
