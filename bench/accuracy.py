@@ -30,10 +30,10 @@ from marks import write_between
 from aishw.ais.checkpoint import load
 from aishw.ais.system import draw_start
 from aishw.calibrate.closed import FAN_IN, TRAINED, Closed, measure_closed, network
-from aishw.calibrate.company import Company, load_company
+from aishw.calibrate.company import Company, company_path, load_company
 from aishw.calibrate.match import tables_id
 from aishw.calibrate.scale import calibrated
-from aishw.calibrate.shipped import calibration_of, company_path, shipped_path
+from aishw.calibrate.shipped import calibration_of, shipped_path
 from aishw.engines.base import Job, Trace, sample_times
 from aishw.engines.executor import run_all
 from aishw.engines.macromodel import Macromodel, as_neighbours_see

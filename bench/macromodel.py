@@ -20,7 +20,6 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import torch
 
@@ -28,7 +27,7 @@ from aishw import library
 from aishw.ais.parameters import Parameters
 from aishw.ais.rollout import rollout
 from aishw.ais.topology import grid
-from aishw.calibrate.calibration_file import load_calibration
+from aishw.calibrate.shipped import calibration_of
 from aishw.engines.macromodel_rollout import rollout_macromodel
 from aishw.hardware.cards import load_target
 from aishw.lower.lower import lower
@@ -71,7 +70,10 @@ def main() -> int:
     name = library.DEFAULT_TARGET
     target = load_target(name)
     target = replace(target, height=max(target.height, arguments.side), width=max(target.width, arguments.side))
-    calibration = load_calibration(Path(library.folder("calibration")) / f"{name}.h5").labelled(target)
+    shipped = calibration_of(load_target(name))
+    if shipped is None:
+        sys.exit(f"no calibration of {name} is shipped")
+    calibration = shipped.labelled(target)
 
     begin = time.process_time()
     design = lower(p.to_system(), target, clip="sigma3")

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aishw.atomic import write_whole
+from aishw.calibrate.match import tables_id
 from aishw.errors import StoreError
 from aishw.hardware.calibration import HARMONICS, Calibration, Table
 from aishw.hardware.together import Together
@@ -47,7 +48,8 @@ class Company:
     `hardware.together`. before, after: rad per cycle, rms over sites and chunks of the mean drift's error, with the
     tables alone, and in runs that were left out of the fit. strongest: rad per cycle, largest first-order drive of the
     runs. tables: hash of the tables that are corrected. jump_before, jump_after: rad rms, what phases jump by where
-    codes change, and what the numbers of SWITCH leave of it in runs that were left out of their fit.
+    codes change, and what the numbers of SWITCH leave of it in runs that were left out of their fit. rates: per kind,
+    what the tables' biases were called when the numbers were fitted (rad per cycle).
     """
 
     values: dict[str, float]
@@ -60,6 +62,7 @@ class Company:
     made_by: str
     jump_before: float = 0.0
     jump_after: float = 0.0
+    rates: dict[str, list[float]] = field(default_factory=dict)
 
     def applied(self, calibration: Calibration) -> Calibration:
         """The calibration so corrected."""
@@ -74,6 +77,9 @@ class Company:
         closed = np.array(
             [*map(number, ("pull", "pull_shil", "skew")), *(self.values.get(name, 0.0) for name in ("load", "delay"))]
         )
+        called = {kind: table.rate for kind, table in calibration.tables.items()}
+        of_fit = {k: replace(t, rate=np.array(self.rates.get(k, t.rate))) for k, t in calibration.tables.items()}
+        calibration = replace(calibration, tables=of_fit)
         made = corrected(
             calibration, self.values.get("drift", 0.0), 1 + number("coupling"), 1 + number("shil"),
             self.values.get("shil_load", 0.0),
@@ -89,6 +95,7 @@ class Company:
         tables["coupling"] = _tapped(
             tables["coupling"], (number("idle1"), number("idle2")), self.values.get("odd0", 0.0), number("odd2")
         )
+        tables = {k: replace(t, rate=called.get(k, called["coupling"])) for k, t in tables.items()}
         return replace(made, tables=tables, together=together)
 
 
@@ -150,6 +157,20 @@ def _tapped(table: Table, idle: tuple[complex, complex], odd0: float, odd2: comp
     return replace(table, offset=table.offset + rate * code * odd0, harmonics=harmonics)
 
 
+def company_path(calibration: Path) -> Path:
+    """NAME_company.json beside a calibration NAME.h5."""
+    return calibration.with_name(f"{calibration.stem}_company.json")
+
+
+def with_company(calibration: Calibration, path: Path) -> Calibration:
+    """A calibration with what lies beside its file; as it is, if nothing does or that is of other tables."""
+    beside = company_path(path)
+    if not beside.exists():
+        return calibration
+    company = load_company(beside)
+    return company.applied(calibration) if company.tables == tables_id(calibration) else calibration
+
+
 def save_company(path: Path, company: Company) -> None:
     """Writes the file whole or not at all."""
     write_whole(path, json.dumps({"format": FORMAT, **vars(company)}, indent=1).encode(), True)
@@ -157,7 +178,7 @@ def save_company(path: Path, company: Company) -> None:
 
 def load_company(path: Path) -> Company:
     """Reads it back. Raises StoreError for a missing, damaged or foreign file."""
-    again = f"{path} is no company file of this aishw; remove it, or make it again with bench/company.py"
+    again = f"{path} is no company file of this aishw; remove it, or make it again with `aishw company`"
     try:
         kept = json.loads(path.read_text())
         if kept.pop("format") != FORMAT or not {*kept["values"]} <= {*NUMBERS, *SWITCH, *RIPPLE}:

@@ -73,6 +73,7 @@ def _fitted(
     return Company(
         dict(zip(names, (whole / scale).tolist())), dict(zip(names, errors.tolist())), before,
         _mean_error(unseen, sites), count, strongest, tables_id(calibration), made_by,
+        rates={kind: table.rate.tolist() for kind, table in calibration.tables.items()},
     )  # fmt: skip
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from aishw import library
 from aishw.calibrate.calibration_file import has_tables, load_calibration
-from aishw.calibrate.company import load_company
-from aishw.calibrate.match import calibration_for, circuit_id, tables_id
+from aishw.calibrate.company import with_company
+from aishw.calibrate.match import calibration_for, circuit_id
 from aishw.calibrate.steady_file import load_steady, save_steady
 from aishw.errors import CardError, StoreError
 from aishw.hardware.calibration import Calibration
@@ -63,16 +63,8 @@ def calibration_of(target: Target, fan_in: int = 24, solver: Solver | None = Non
     """The shipped tables of `target` at its corner, temperature, fan-in and solver, under its own rates, with what its
     injections do together if that was measured for these tables; None if there are none.
     """
-    found, path = tables_of(target, fan_in, solver), company_path(shipped_path(target, fan_in))
-    if found is None or not path.exists():
-        return found
-    company = load_company(path)
-    return company.applied(found) if company.tables == tables_id(found) else found
-
-
-def company_path(shipped: Path) -> Path:
-    """NAME_company.json beside a shipped calibration NAME.h5."""
-    return shipped.with_name(f"{shipped.stem}_company.json")
+    found = tables_of(target, fan_in, solver)
+    return None if found is None else with_company(found, shipped_path(target, fan_in))
 
 
 def tables_of(target: Target, fan_in: int = 24, solver: Solver | None = None) -> Calibration | None:

@@ -114,8 +114,11 @@ def calibration_option(help: str) -> Callable[..., Any]:
 
 
 def given_calibration(name: str | None) -> Calibration | None:
-    """The calibration of the option --calibration, if it was given."""
-    return None if name is None else load_calibration(name)
+    """The calibration of the option --calibration, if it was given, with the company beside its file."""
+    from aishw import library
+    from aishw.calibrate.company import with_company
+
+    return None if name is None else with_company(load_calibration(name), library.find("calibration", name))
 
 
 def calibrated_target(name: str | None, target: Target, system: System, bits: int) -> tuple[Target, Calibration | None]:
@@ -129,8 +132,8 @@ def calibrated_target(name: str | None, target: Target, system: System, bits: in
     fan_in = system.topology.fan_in
     if name == "none":
         return target, None
-    if name is not None:
-        return calibrated(target, load_calibration(name), fan_in, bits)
+    if given := given_calibration(name):
+        return calibrated(target, given, fan_in, bits)
     found = calibration_of(target, fan_in)
     if found is not None:
         with suppress(CardError):  # tables of another width
@@ -140,7 +143,7 @@ def calibrated_target(name: str | None, target: Target, system: System, bits: in
 
 
 def load_calibration(name: str) -> Calibration:
-    """The calibration of a file, or a shipped one by its bare name."""
+    """The calibration of a file, or a shipped one by its bare name: as measured, without company."""
     from aishw import library
     from aishw.calibrate.calibration_file import load_calibration as load
 

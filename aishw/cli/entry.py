@@ -37,6 +37,7 @@ COMMANDS = {
     "score": "aishw.cli.score",
     "extractor": "aishw.cli.extractor",
     "calibrate": "aishw.cli.calibrate",
+    "company": "aishw.cli.company",
 }
 
 

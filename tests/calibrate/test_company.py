@@ -8,16 +8,30 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from aishw.calibrate import company_runs
+from aishw.calibrate.calibration_file import load_calibration
 from aishw.calibrate.closed import FAN_IN, network
-from aishw.calibrate.company import ARRAY, NUMBERS, ONE_PE, PULLS, RIPPLE, SWITCH, Company, load_company, save_company
+from aishw.calibrate.company import (
+    ARRAY,
+    NUMBERS,
+    ONE_PE,
+    PULLS,
+    RIPPLE,
+    SWITCH,
+    Company,
+    company_path,
+    load_company,
+    save_company,
+)
 from aishw.calibrate.company_fit import fit_company, superposed
+from aishw.calibrate.company_runs import CYCLES, measure_company
 from aishw.calibrate.courses import FINE, Course, Run, adrift, along, array, courses_of, gathered, slipping
 from aishw.calibrate.match import tables_id
-from aishw.calibrate.shipped import calibration_of, company_path, shipped_path, tables_of
+from aishw.calibrate.shipped import calibration_of, shipped_path, tables_of
 from aishw.calibrate.switches import switches_of, with_switches
 from aishw.engines.base import Job
 from aishw.engines.macromodel import Macromodel
-from aishw.errors import CardError, StoreError
+from aishw.errors import CardError, SimulatorError, StoreError
 from aishw.hardware.calibration import Calibration
 from aishw.hardware.cards import load_target
 from aishw.hardware.solver import Solver
@@ -69,7 +83,7 @@ def test_ripples_are_taken_off_and_told_apart_from_what_adds_up() -> None:
     assert found.after < 2e-5
     assert found.values["product00_im"] == pytest.approx(-0.2, rel=0.02) and {*found.values} >= {*RIPPLE}
     for name in RIPPLE:
-        assert found.values[name] == pytest.approx(true.get(name, 0.0), abs=2e-3), name
+        assert found.values[name] == pytest.approx(true.get(name, 0.0), abs=4e-3), name
 
 
 def test_pulls_are_found_in_a_window_whose_outside_goes_as_neighbours_see_it() -> None:
@@ -208,4 +222,58 @@ def test_the_shipped_results_belong_to_the_shipped_tables(fan_in: int, solver: S
     assert bare is not None and whole is not None
     assert company.tables == tables_id(bare) and company.after < 0.6 * company.before
     assert whole.together is not None and bare.together is None
-    assert whole.together.pulls == (fan_in == FAN_IN)
+    assert whole.together.pulls and bool(whole.together.closed[2:].any()) == (fan_in == FAN_IN)
+    assert abs(whole.together.pull[0]) > 10 * company.errors["pull_re"]  # taps of PEs count at either fan-in
+
+
+def crossing(run: Run, calibration: Calibration) -> list[np.ndarray]:
+    """What transistors would tell that are what the macromodel says: times (s) of rising crossings."""
+    steady, design = calibration.steady, run.design
+    cycles = np.arange(int(design.cycles) * 8 + 1) / 8
+    job = Job(run.phase_rad[:1], np.interp(cycles, np.append(0, np.cumsum(design.cycles_per_tau)), range(4)))
+    state, time = Macromodel(calibration).run(design, job).state[0], cycles / steady.frequency_Hz
+    reference = design.reference_Hz(steady.frequency_Hz) * time
+    turns = (state - steady.marks_rad[steady.read]) / (2 * np.pi) + reference[:, None]
+    return [np.interp(np.arange(np.ceil(each[0]), each[-1]), each, time) for each in turns.T]
+
+
+def test_a_measurement_killed_half_way_goes_on_and_its_numbers_are_applied(tmp_path, monkeypatch) -> None:
+    assert TABLES is not None
+    true, runs = made({"product00_im": -0.2, "pull_im": 0.2}).applied(TABLES), []
+    designs = [network(RING28, seed, cycles=CYCLES, chunks=3) for seed in (1, 2, 3)]
+    monkeypatch.setattr(company_runs, "small", lambda target: {
+        f"array{k}": array(design, start[0]) for k, (design, start) in enumerate(designs)
+    })  # fmt: skip
+
+    def counted(run: Run, steady) -> list[np.ndarray]:
+        runs.append(run)
+        if len(runs) == 2:
+            raise SimulatorError("killed")
+        return crossing(run, true)
+
+    monkeypatch.setattr(company_runs, "crossings_of", counted)
+    bare = shipped_path(RING28, FAN_IN)
+    with pytest.raises(SimulatorError):
+        measure_company(RING28, load_calibration(bare), tmp_path, workers=1)
+    (tmp_path / "array2.npz").write_bytes(b"cut short")
+    found, line = measure_company(RING28, load_calibration(bare), tmp_path, workers=1, made_by="a test")
+    ids = [run.design.id for run in runs]
+    assert ids.count(ids[0]) == 1 and "slope" in line  # the first run of the first attempt was kept
+    assert ids.count(designs[1][0].id) == 2
+    assert found.values["product00_im"] == pytest.approx(-0.2, abs=0.03) and found.made_by == "a test"
+    assert found.values["pull_im"] == pytest.approx(0.2, abs=0.03) and found.after < 0.2 * found.before
+    assert found.tables == tables_id(TABLES) and found.rates["coupling"] == TABLES.tables["coupling"].rate.tolist()
+    with pytest.raises(CardError, match="planned for 4 and 24 couplers, the calibration is for 8"):
+        measure_company(RING28, replace(TABLES, steady=replace(TABLES.steady, fan_in=8)), tmp_path)
+
+
+def test_numbers_are_applied_under_the_rates_they_were_fitted_with() -> None:
+    assert TABLES is not None
+    company = replace(made(TRUE), rates={k: t.rate.tolist() for k, t in TABLES.tables.items()})
+    doubled = replace(TABLES, tables={k: replace(t, rate=2 * t.rate) for k, t in TABLES.tables.items()})
+    one, other = company.applied(TABLES), company.applied(doubled)
+    for kind, table in one.tables.items():
+        assert np.array_equal(table.harmonics, other.tables[kind].harmonics)
+        assert np.array_equal(2 * table.rate, other.tables[kind].rate)
+    third = made(TRUE).applied(doubled).tables["coupling"]
+    assert not np.array_equal(one.tables["coupling"].harmonics, third.harmonics)

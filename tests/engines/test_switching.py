@@ -137,7 +137,7 @@ def test_what_crossings_tell_is_the_drives_real_part_and_has_its_gradients() -> 
     together, state = full(d).together, x.detach().numpy().T
     assert together is not None
     expected = state + np.einsum("k,kbn->bn", together.ripple, drives(d, 1, state)).real
-    assert told(d, full(d), 1, x)(x).detach().numpy().T == pytest.approx(expected, abs=1e-12)
+    assert pytest.approx(expected, abs=1e-12) == told(d, full(d), 1, x)(x).detach().numpy().T
     assert np.abs(expected - state).max() > 1e-3
     assert lower_rippled(d, together, 1, state[None])[0] == pytest.approx(expected, abs=1e-12)
     back = lower_rippled(d, together, 1, expected, -1.0)
