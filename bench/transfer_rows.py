@@ -56,7 +56,7 @@ SUBJECTS = {
         "digits16_isolated.toml", 0.3, 6,
     ),
     "mnist56": Subject(
-        "mnist56", "MNIST 56x56", "ring28", "mnist56_wide", "mnist56_4bit", "mnist56_circuit", "t10k", 2000,
+        "mnist56", "MNIST 56x56", "ring28_isolated", "mnist56_wide", "mnist56_4bit", "mnist56_isolated", "t10k", 2000,
         1 / 6,  # a step of 0.2 moves pixels by 0.03 rms and the distance by 0.6 % from a step of 0.025
         "", 0.5, 2,
     ),

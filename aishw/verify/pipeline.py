@@ -148,7 +148,8 @@ def _steps(runner: Runner, plan: Plan, tell: Tell) -> tuple[list[Step], Sensitiv
     if plan.behavioural_images:
         trace = whole("spice-behavioural", everything[: plan.behavioural_images])
         shows, netlist_rad = "the netlist: wiring, signs, codes, chunk timing", plan.behavioural_limit_rad
-        shown = sensitivity(runner.exact, runner.job.x0[: plan.behavioural_images])
+        # A random push may miss the direction that grows: eight of each image.
+        shown = sensitivity(runner.exact, np.repeat(runner.job.x0[: plan.behavioural_images], 8, axis=0))
         if (grown := NETLIST_START_RAD * float(shown.site_growth.max())) > netlist_rad:
             netlist_rad = grown
             shows += f"; limit: what {NETLIST_START_RAD:g} rad at the start grow to at the most sensitive site"
