@@ -39,6 +39,7 @@ from aishw.library import find
 from aishw.lower.lower import lower
 
 CHECKPOINT, BITS, WIDE = "digits16_4bit", 4, 24
+COVERED = (FAN_IN, WIDE)
 CYCLES = 60.0
 ADRIFT, ARRAYS = range(28), range(1001, 1017)
 SLIPPING, GATHERED, ALONG, CLOSED = range(16), range(11), range(24), range(8)
@@ -58,7 +59,7 @@ def measure_company(
     bits, or of another fan-in than 4 and 24; SimulatorError if ngspice fails.
     """
     fan_in = calibration.steady.fan_in
-    if fan_in not in (FAN_IN, WIDE):
+    if fan_in not in COVERED:
         raise CardError(f"runs are planned for {FAN_IN} and {WIDE} couplers, the calibration is for {fan_in}")
     if fan_in == FAN_IN:
         check_target(calibration.steady, target, fan_in, calibration.steady.solver)

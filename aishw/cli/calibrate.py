@@ -37,6 +37,7 @@ def command(
     from aishw.atomic import check_output
     from aishw.calibrate.beside import Beside, write_beside
     from aishw.calibrate.calibration_file import save_calibration
+    from aishw.calibrate.company_runs import COVERED
     from aishw.calibrate.plan import STAGES, Settings, calibrate, parts_of
     from aishw.calibrate.summary import check_line, closing_line, total
     from aishw.engines.ngspice import find_simulator
@@ -69,6 +70,8 @@ def command(
         for check in calibration.checks:
             click.echo(check_line(check))
         click.echo(f"{out}: {closing_line(calibration, times)}; {beside.page}")
+        if calibration.tables and fan_in in COVERED:
+            click.echo(f"next: `aishw company {out}`, for what injections do together")
     return 1 if failed else 0
 
 
