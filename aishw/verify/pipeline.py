@@ -151,7 +151,7 @@ def _steps(runner: Runner, plan: Plan, tell: Tell) -> tuple[list[Step], Sensitiv
         # A random push may miss the direction that grows: eight of each image.
         shown = sensitivity(runner.exact, np.repeat(runner.job.x0[: plan.behavioural_images], 8, axis=0))
         if (grown := NETLIST_START_RAD * float(shown.site_growth.max())) > netlist_rad:
-            netlist_rad = grown
+            netlist_rad = float(f"{grown:.2g}")
             shows += f"; limit: what {NETLIST_START_RAD:g} rad at the start grow to at the most sensitive site"
         steps.append(Step("netlist", shows, trace, netlist_rad, "end_max", above="codes"))
     for window in _windows(runner.design.system, plan, growth):
