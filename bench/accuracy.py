@@ -169,7 +169,7 @@ def correction(name: str, results: Row) -> str:
         four = results["company"]
         return (
             f"Held-out networks of `{name}`: rad rms at the ends of the four chunks. What injections do together was "
-            f"fitted to {four['runs']} training runs of other seeds (`bench/company.py`): the drift's error in runs "
+            f"fitted to {four['runs']} training runs of other seeds (`aishw company`): the drift's error in runs "
             f"left out fell from {four['before']:.1e} with the tables alone to {four['after']:.1e} rad per cycle, what "
             f"phases jump by where codes change from {four['jump_before']:.4f} to {four['jump_after']:.4f} rad."
         )
