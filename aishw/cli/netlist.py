@@ -54,13 +54,15 @@ def command(
 
         text = behavioural_deck(design, draw_start(design.system, image + 1, seed)[image])
     else:
+        from aishw.calibrate.match import tables_id
         from aishw.calibrate.shipped import calibration_of_design, steady_of
         from aishw.engines.chip import transistor_deck
         from aishw.engines.macromodel import as_neighbours_see
 
         trace, job = _recorded(run_file, outside, image) if places else (None, None)
         tables = calibration_of_design(design) if trace and trace.engine == "macromodel" else None
-        trace = as_neighbours_see(design, tables, trace) if trace and tables else trace
+        if trace and tables and trace.settings.get("calibration") == tables_id(tables):
+            trace = as_neighbours_see(design, tables, trace)
         x0 = job.x0[image] if job else draw_start(design.system, image + 1, seed)[image]
         text = transistor_deck(
             design, steady_of(design.target, design.system.topology.fan_in), x0,

@@ -22,10 +22,11 @@ from numpy.typing import NDArray
 from torch.autograd.function import once_differentiable
 
 from aishw.ais import coupling_kernels
-from aishw.ais.coupling_cpu import LinearPair, run
+from aishw.ais.coupling_cpu import run
 from aishw.ais.rollout import kernel_fits
 from aishw.ais.wiring import Wiring, wire
 from aishw.engines import macromodel_kernels as kernels
+from aishw.engines.macromodel_pull import Pull, carried
 from aishw.engines.macromodel_rows import Rows, code_rows
 from aishw.errors import CardError
 from aishw.hardware.calibration import HARMONICS, Calibration
@@ -47,40 +48,6 @@ class Shapes:
 
     table: Tensor
     row: Tensor
-
-
-@dataclass(frozen=True, eq=False)
-class Pull:
-    """How far drives move the phases that neighbours see: delay + Re[factor T_0 + shil exp(2i s)], rad.
-
-    delay: (N,) rad. weight (E,), own (N,): rad per cycle, the weights of T_0. shil: (2, N) rad, real and imaginary
-    parts. Each a pair: what it is, and what a code adds. factor: cycles.
-    """
-
-    delay: Tensor
-    weight: tuple[Tensor, Tensor]
-    own: tuple[Tensor, Tensor]
-    shil: tuple[Tensor, Tensor]
-    factor: complex
-    edges: Tensor
-    wiring: Wiring
-
-    def seen(self, x: Tensor, codes: tuple[Tensor, Tensor, Tensor], kernel: bool) -> Tensor:
-        """(N, B): phases x (N, B) as neighbours see them. Gradients reach x and codes."""
-        parts = zip((self.weight, self.own, self.shil), codes)
-        weight, own, shil = (value + by_code * _carried(code) for (value, by_code), code in parts)
-        u, v = x.cos(), x.sin()
-        both = torch.cat([u, v], dim=1)
-        if kernel:
-            near = LinearPair.apply(both, weight, self.wiring)
-        else:
-            driven, driving = self.edges
-            near = torch.zeros_like(both).index_add(0, driven, weight[:, None] * both[driving])
-        a, b = near.chunk(2, dim=1)
-        a = a + own[:, None]  # T_0 = exp(is) (a - ib)
-        (c, d), p, q = shil[:, :, None], self.factor.real, self.factor.imag
-        moved = u * (p * a + q * b) + v * (p * b - q * a) + c * (u * u - v * v) - d * (2 * u * v)
-        return x + self.delay[:, None] + moved
 
 
 @dataclass(frozen=True, eq=False)
@@ -247,18 +214,13 @@ def segment_circuit(
     return SegmentCircuit(like.new_tensor(constant), *parts, form, edges, wiring, pull)
 
 
-def _carried(code: Tensor) -> Tensor:
-    """0, with the gradient of the code."""
-    return code - code.detach()
-
-
 def _series(shapes: Shapes, angle: Tensor, code: Tensor) -> Tensor:
     """(7, X, B): rates at angles (X, B), and what they add to the six sums; straight through the codes (X,)."""
     table, u, v = shapes.table[shapes.row], angle.cos(), angle.sin()
     found = _rate_and_sums(table[:, 0], u, v)
     if not code.requires_grad:
         return found
-    return found + _carried(code)[:, None] * _rate_and_sums(table[:, 2], u.detach(), v.detach())
+    return found + carried(code)[:, None] * _rate_and_sums(table[:, 2], u.detach(), v.detach())
 
 
 def _rate_and_sums(p: Tensor, u: Tensor, v: Tensor) -> Tensor:

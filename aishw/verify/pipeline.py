@@ -32,7 +32,6 @@ from aishw.verify.sensitivity import Sensitivity, sensitivity
 RUN_FILE = "run.h5"
 CALIBRATED_LIMIT_RAD = 0.1  # a window's rms at the end against the macromodel, where none is asked for
 SITES = ("most_sensitive", "least_sensitive")
-NETLIST_START_RAD = 5e-6  # what a deck's arithmetic is allowed at the start; a wrong code moves a site by some 1e-2
 Tell = Callable[[str, float], None]
 Score = Callable[[Design, Calibration, Tell], Distribution]
 
@@ -44,8 +43,7 @@ class Plan:
     images: start states on the ODE rungs, drawn with `seed`. behavioural_images: how many of them the whole array runs
     in ngspice (0: none). windows: rectangles of transistors, on image 0; None is one PE, at the site that `window_site`
     names by its measured sensitivity; () is none. Limits in rad: behavioural_limit_rad on the largest error of any site
-    at the end, or what NETLIST_START_RAD at the start grows to at the most sensitive one, if that is more;
-    window_limit_rad and image_limit_rad on rms errors at the end, None: shown, not judged.
+    at the end; window_limit_rad and image_limit_rad on rms errors at the end, None: shown, not judged.
     """
 
     images: int = 16
@@ -147,13 +145,8 @@ def _steps(runner: Runner, plan: Plan, tell: Tell) -> tuple[list[Step], Sensitiv
         outside, above, limit_rad = "macromodel", "macromodel", plan.window_limit_rad or CALIBRATED_LIMIT_RAD
     if plan.behavioural_images:
         trace = whole("spice-behavioural", everything[: plan.behavioural_images])
-        shows, netlist_rad = "the netlist: wiring, signs, codes, chunk timing", plan.behavioural_limit_rad
-        # A random push may miss the direction that grows: eight of each image.
-        shown = sensitivity(runner.exact, np.repeat(runner.job.x0[: plan.behavioural_images], 8, axis=0))
-        if (grown := NETLIST_START_RAD * float(shown.site_growth.max())) > netlist_rad:
-            netlist_rad = float(f"{grown:.2g}")
-            shows += f"; limit: what {NETLIST_START_RAD:g} rad at the start grow to at the most sensitive site"
-        steps.append(Step("netlist", shows, trace, netlist_rad, "end_max", above="codes"))
+        shows = "the netlist: wiring, signs, codes, chunk timing"
+        steps.append(Step("netlist", shows, trace, plan.behavioural_limit_rad, "end_max", above="codes"))
     for window in _windows(runner.design.system, plan, growth):
         name = f"window {window.row},{window.column},{window.height},{window.width}"
         trace = join_images(runner.run("spice-transistor", [0], [window], outside, at(name)))

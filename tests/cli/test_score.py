@@ -72,6 +72,7 @@ def test_the_numbers_are_in_order(scored):
     assert rows["Heun, 0.1 tau"] == pytest.approx(rows["RK4, 0.05 tau"], rel=0.1)
     untouched = rows.pop("macromodel, untouched")
     assert all(distance < 0.3 * scored[0]["noise"] for distance in rows.values())
+    assert untouched < scored[0]["noise"]
     assert rows["macromodel, reference shifted"] < 0.5 * untouched  # one number brings most of it back
     assert scored[0]["sensitivity"]["median"] > 1 and scored[0]["circuit"]["reference_shift"] != 0
 

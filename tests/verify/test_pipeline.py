@@ -89,18 +89,6 @@ def test_the_whole_ladder_leaves_a_report_and_its_traces(design, devices, tmp_pa
     assert not [name for name in os.listdir(tmp_path / "out") if name.startswith(".")]
 
 
-def test_a_netlist_is_held_to_what_its_image_amplifies(design, no_pictures, monkeypatch, tmp_path):
-    found = []
-    for start_rad in (1e-9, 0.01):
-        monkeypatch.setattr(pipeline, "NETLIST_START_RAD", start_rad)
-        done = verify(design, tmp_path / str(start_rad), Plan(images=1, behavioural_images=1, windows=()))
-        found.append(next(rung for rung in done.rungs if rung.name == "netlist"))
-    growth = json.loads((tmp_path / "0.01" / "report.json").read_text())["sensitivity"]["site_growth"]
-    assert found[0].limit_rad == 1e-3 and "grow" not in found[0].shows
-    assert 0.002 * max(growth) < found[1].limit_rad < 0.05 * max(growth)  # of one push there, of eight here
-    assert "0.01 rad at the start grow" in found[1].shows
-
-
 def test_the_one_window_sits_where_the_policy_says(design, no_pictures, devices, tmp_path):
     for name in pipeline.SITES:
         verify(design, tmp_path / name, Plan(images=2, behavioural_images=0, window_site=name))
