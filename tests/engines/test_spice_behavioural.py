@@ -49,10 +49,19 @@ def test_it_solves_the_equation(simulator: Simulator, policy: str) -> None:
     trace = SpiceBehavioural(simulator=simulator).run(design, job)
     exact = OdeEngine("realised").run(design, job)
     assert np.abs(exact.state[:, -1] - exact.state[:, 0]).max() > 1
-    assert trace.state == pytest.approx(exact.state, abs=1.5e-4)
+    assert trace.state == pytest.approx(exact.state, abs=4e-5)
     assert trace.engine == "spice-behavioural" and trace.version == f"ngspice {simulator.version}"
     assert np.array_equal(trace.state[:, 0], job.x0)
     assert trace.design_id == design.id and trace.cpu_s > 0
+
+
+def test_neither_edges_nor_newton_are_seen(simulator: Simulator) -> None:
+    """2e-6 rad. Edges of 1e-2 of a run leave 2e-5, Newton's iterations ended at 1e-6 leave 9e-6 and 2.3e-4."""
+    for seed in (2, 3):
+        design = lower(random_system(4, 5, segments=4, seed=seed), RING)
+        job = Job(starts(20), design.system.boundaries_tau)
+        trace = SpiceBehavioural(simulator=simulator).run(design, job)
+        assert trace.state == pytest.approx(OdeEngine("realised").run(design, job).state, abs=6e-6)
 
 
 def test_two_step_lengths_beat_one(simulator: Simulator) -> None:
@@ -169,7 +178,7 @@ def test_many_lengths_of_chunks(simulator: Simulator) -> None:
 
 @pytest.mark.slow
 def test_the_shipped_digits(simulator: Simulator) -> None:
-    """16x16 sites, 24 couplings, 4 chunks: within 1e-3 rad at every site, two images."""
+    """16x16 sites, 24 couplings, 4 chunks: within 3e-4 rad at every site, two images."""
     from aishw import library
     from aishw.ais.checkpoint import load
     from aishw.ais.system import draw_start
@@ -178,4 +187,4 @@ def test_the_shipped_digits(simulator: Simulator) -> None:
     design = lower(system, RING)
     job = Job(draw_start(system, 2, 0), system.boundaries_tau)
     trace = SpiceBehavioural(simulator=simulator).run(design, job)
-    assert np.abs(trace.state - OdeEngine("realised").run(design, job).state).max() < 1e-3
+    assert np.abs(trace.state - OdeEngine("realised").run(design, job).state).max() < 3e-4
