@@ -21,8 +21,8 @@ import torch
 from numpy.typing import NDArray
 from torch.autograd.function import once_differentiable
 
-from aishw.ais import coupling_kernels
 from aishw.ais.coupling_cpu import run
+from aishw.ais.coupling_kernels import fill_wave, trig_table
 from aishw.ais.rollout import kernel_fits
 from aishw.ais.wiring import Wiring, wire
 from aishw.engines import macromodel_kernels as kernels
@@ -75,6 +75,13 @@ class SegmentCircuit:
         waves = wave if self.pull is None else torch.empty_like(wave)
         return wave.numpy(), waves.numpy(), self.constant.new_empty(kernels.ROOM).numpy()
 
+    def fill(self, x: Tensor) -> None:
+        """The waves of phases x (N, LANES)."""
+        (wave, waves, _), trig = self.room, _trig(x)
+        run(fill_wave, _read(x), trig, wave)
+        if self.pull is not None:
+            run(fill_wave, self.pull.fill(_read(x), wave), trig, waves)
+
     @cached_property
     def spare(self) -> Tensor:
         """Where `push` goes when nobody will ask for it: written over, it stays in the cache."""
@@ -83,17 +90,14 @@ class SegmentCircuit:
     def drift(self, path: str, codes: tuple[Tensor, Tensor, Tensor]) -> Callable[[Tensor], Tensor]:
         """A function (N, B) to (N, B) rad per tau. codes: pair (E,), reference and SHIL (N,), for their gradients."""
         if path == "kernel" or (path == "auto" and kernel_fits(self.constant)):
-            pull = self.pull
-            if pull is None:
-                return lambda x: CircuitDrift.apply(x, None, *codes, self)
-            return lambda x: CircuitDrift.apply(x, pull.seen(x, codes, True), *codes, self)
+            return lambda x: CircuitDrift.apply(x, *codes, self)
         from torch.utils.checkpoint import checkpoint
 
         return lambda x: checkpoint(self._gathered, x, *codes, use_reentrant=False)
 
     def _gathered(self, x: Tensor, pair: Tensor, own: Tensor, shil: Tensor) -> Tensor:
         driven, driving = self.edges
-        seen = x if self.pull is None else self.pull.seen(x, (pair, own, shil), False)
+        seen = x if self.pull is None else self.pull.seen(x, (pair, own, shil))
         pushed = _series(self.pair, x[driven] - seen[driving], pair)
         sums = _series(self.own, x, own).index_add(1, driven, pushed)
         alone = self.constant[:, None] + sums[0] + _series(self.shil, 2 * x, shil)[0]
@@ -103,42 +107,43 @@ class SegmentCircuit:
 
 
 class CircuitDrift(torch.autograd.Function):
-    """The drift by the kernels; x (N, B), codes as in `SegmentCircuit.drift`. seen: (N, B), the phases that neighbours
-    see, None for x itself."""
+    """The drift by the kernels; x (N, B), codes as in `SegmentCircuit.drift`."""
 
     @staticmethod
     def forward(  # type: ignore[override]
-        ctx: Any, x: Tensor, seen: Tensor | None, pair: Tensor, own: Tensor, shil: Tensor, circuit: SegmentCircuit
+        ctx: Any, x: Tensor, pair: Tensor, own: Tensor, shil: Tensor, circuit: SegmentCircuit
     ) -> Tensor:
         outs, pushes, size = [], [], (len(x), 6 * kernels.LANES)
-        for state, theirs in zip(_tiles(x), _tiles(x if seen is None else seen), strict=True):
+        for state in _tiles(x):
             out, push = torch.empty_like(state), state.new_empty(size) if any(ctx.needs_input_grad) else circuit.spare
+            circuit.fill(state)
             run(
-                kernels.circuit_forward, *circuit.wiring.forward, _read(state), _read(theirs), seen is not None,
-                _trig(x), *circuit.room, _read(circuit.constant), *_tables(circuit), _read(circuit.form), push.numpy(),
-                out.numpy(),
+                kernels.circuit_forward, *circuit.wiring.forward, *circuit.room, _read(circuit.constant),
+                *_tables(circuit), _read(circuit.form), push.numpy(), out.numpy(),
             )  # fmt: skip
             outs.append(out)
             pushes.append(push)
         ctx.circuit = circuit
-        ctx.save_for_backward(x, seen, *pushes)
+        ctx.save_for_backward(x, *pushes)
         return _joined(outs, x)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
-        (x, seen, *pushes), circuit = ctx.saved_tensors, ctx.circuit
+        (x, *pushes), circuit = ctx.saved_tensors, ctx.circuit
         codes = [x.new_zeros(shapes.row.shape) for shapes in (circuit.pair, circuit.own, circuit.shil)]
-        apart, ours, others = seen is not None, [], []
-        for state, theirs, push, g in zip(_tiles(x), _tiles(seen if apart else x), pushes, _tiles(grad), strict=True):
-            ours.append(torch.zeros_like(state))
-            others.append(torch.zeros_like(state) if apart else ours[-1])
+        found, pull = [], circuit.pull
+        for state, push, g in zip(_tiles(x), pushes, _tiles(grad), strict=True):
+            found.append(torch.zeros_like(state))
+            seen = found[-1] if pull is None else torch.zeros_like(state)
+            circuit.fill(state)
             run(
-                kernels.circuit_backward, *circuit.wiring.forward, _read(state), _read(theirs), apart, _trig(x),
-                *circuit.room, *_tables(circuit), push.numpy(), _read(g), others[-1].numpy(), ours[-1].numpy(),
-                *(each.numpy() for each in codes),
+                kernels.circuit_backward, *circuit.wiring.forward, *circuit.room, *_tables(circuit), push.numpy(),
+                _read(g), seen.numpy(), found[-1].numpy(), *(each.numpy() for each in codes),
             )  # fmt: skip
-        return _joined(ours, x), _joined(others, x) if apart else None, *codes, None
+            if pull is not None:
+                pull.backward(circuit.room[0], seen, found[-1], codes)
+        return _joined(found, x), *codes, None
 
 
 def segment_circuit(
@@ -262,4 +267,4 @@ def _read(tensor: Tensor) -> NDArray[np.floating[Any]]:
 
 
 def _trig(x: Tensor) -> NDArray[np.floating[Any]]:
-    return coupling_kernels.trig_table(str(x.dtype).removeprefix("torch."))
+    return trig_table(str(x.dtype).removeprefix("torch."))

@@ -23,14 +23,13 @@ that belongs to one site, do not overlap, and an edge is one run of vector instr
 length). Edges come as compressed rows, as in `ais.coupling_kernels`. `pair`, `own` and `shil` are tables (X, 3, 15) per
 tau of the rate, its slope in D and its slope in the code: each the 13 coefficients, then w and r. `pair_row` (E,),
 `own_row` and `shil_row` (N,) say which of the X an injection follows; `form` (7, 6) is Q, tau per rad, and a row of
-Re c and Im c; `push` (N, 6 LANES) is 2 Q v and the cubic's slopes. `seen` (N, LANES): the phases that neighbours see,
-where `apart` they are not x. `wave`, `waves` (N, 2 LANES): room for sines and cosines of x and `seen`, one array unless
-`apart`.
+Re c and Im c; `push` (N, 6 LANES) is 2 Q v and the cubic's slopes. `wave`, `waves` (N, 2 LANES): sines and cosines of
+the phases and of those that neighbours see, one array where these are the same.
 """
 
 from __future__ import annotations
 
-from aishw.ais.coupling_kernels import SUMS, fill_wave, kernel
+from aishw.ais.coupling_kernels import SUMS, kernel, row_products, weighted_rows
 
 LANES = 64
 
@@ -49,16 +48,12 @@ def series(p, u, v):  # type: ignore[no-untyped-def]
 
 @kernel(SUMS)
 def circuit_forward(  # type: ignore[no-untyped-def]
-    start, driving, edge, x, seen, apart, trig, wave, waves, here,
-    constant, pair, pair_row, own, own_row, shil, shil_row, form, push, out,
+    start, driving, edge, wave, waves, here, constant, pair, pair_row, own, own_row, shil, shil_row, form, push, out,
 ):  # fmt: skip
     """out (N, LANES) = constant (N,) + reference, SHIL and pair series + v Q v; fills `push`."""
-    fill_wave(x, trig, wave)
-    if apart:
-        fill_wave(seen, trig, waves)
-    # Of x's own type: a plain 3 would make every product a double.
-    zero, three, four = x.dtype.type(0), x.dtype.type(3), x.dtype.type(4)
-    for i in range(x.shape[0]):
+    # Of the phases' own type: a plain 3 would make every product a double.
+    zero, three, four = wave.dtype.type(0), wave.dtype.type(3), wave.dtype.type(4)
+    for i in range(wave.shape[0]):
         by_own, by_shil = own[own_row[i], 0], shil[shil_row[i], 0]
         w, r_own = by_own[13], by_own[14]
         for b in range(LANES):
@@ -115,16 +110,13 @@ def circuit_forward(  # type: ignore[no-untyped-def]
 
 @kernel(SUMS)
 def circuit_backward(  # type: ignore[no-untyped-def]
-    start, driving, edge, x, seen, apart, trig, wave, waves, here, pair, pair_row, own, own_row, shil, shil_row, push,
+    start, driving, edge, wave, waves, here, pair, pair_row, own, own_row, shil, shil_row, push,
     grad, grad_seen, grad_x, grad_pair, grad_own, grad_shil,
 ):  # fmt: skip
-    """The adjoint of `circuit_forward`: grad_seen and grad_x (N, LANES), one array unless `apart`, and grad_pair (E,),
-    grad_own, grad_shil (N,) per code. All are added to."""
-    fill_wave(x, trig, wave)
-    if apart:
-        fill_wave(seen, trig, waves)
-    zero, half, three, four = x.dtype.type(0), x.dtype.type(0.5), x.dtype.type(3), x.dtype.type(4)
-    for i in range(x.shape[0]):
+    """The adjoint of `circuit_forward`: grad_seen and grad_x (N, LANES), one array where `wave` and `waves` are, and
+    grad_pair (E,), grad_own, grad_shil (N,) per code. All are added to."""
+    zero, half, three, four = wave.dtype.type(0), wave.dtype.type(0.5), wave.dtype.type(3), wave.dtype.type(4)
+    for i in range(wave.shape[0]):
         own_slope, own_code = own[own_row[i], 1], own[own_row[i], 2]
         shil_slope, shil_code = shil[shil_row[i], 1], shil[shil_row[i], 2]
         w, r, dw = own[own_row[i], 0, 13], own[own_row[i], 0, 14], own_code[13]
@@ -175,3 +167,45 @@ def circuit_backward(  # type: ignore[no-untyped-def]
             grad_pair[e] += by_code + dw * by_sums
         for b in range(LANES):
             grad_x[i, b] += here[MINE + b]
+
+
+@kernel(SUMS)
+def pull_forward(start, driving, edge, x, wave, delay, weight, own, shil, factor, near, out):  # type: ignore[no-untyped-def]
+    """out (N, LANES): x as neighbours see it, x + delay + Re[factor T_0 + shil exp(2ix)], T_0 with weight (E,) and own
+    (N,); shil (2, N) and factor (2,) real and imaginary. Fills near (N, 2 LANES), the sums over neighbours."""
+    p, q = factor[0], factor[1]
+    for i in range(wave.shape[0]):
+        weighted_rows(start[i], start[i + 1], driving, edge, weight, wave, near[i])
+        c, d, mine, late = shil[0, i], shil[1, i], own[i], delay[i]
+        for k in range(LANES):  # T_0 = exp(ix) (a - ib)
+            v, u, b, a = wave[i, k], wave[i, LANES + k], near[i, k], near[i, LANES + k] + mine
+            moved = u * (p * a + q * b) + v * (p * b - q * a) + c * (u * u - v * v) - d * (u * v + u * v)
+            out[i, k] = x[i, k] + (late + moved)
+
+
+@kernel(SUMS)
+def pull_backward(  # type: ignore[no-untyped-def]
+    start, driving, edge, back_start, back_driven, back_edge, wave, near, weight, own, shil, factor, push, far, grad,
+    grad_x, grad_weight, grad_own, grad_shil,
+):  # fmt: skip
+    """The adjoint of `pull_forward` for grad (N, LANES); it is added to grad_x (N, LANES), grad_weight (E,),
+    grad_own (N,) and grad_shil (2, N). push (N, 2 LANES), far (2 LANES,): room."""
+    p, q = factor[0], factor[1]
+    for i in range(wave.shape[0]):
+        c, d, mine = shil[0, i], shil[1, i], own[i]
+        by_own, by_c, by_d = grad_own[i], grad_shil[0, i], grad_shil[1, i]
+        for k in range(LANES):
+            g, v, u, b, a = grad[i, k], wave[i, k], wave[i, LANES + k], near[i, k], near[i, LANES + k] + mine
+            push[i, k], push[i, LANES + k] = g * (q * u + p * v), g * (p * u - q * v)
+            by_own += g * (p * u - q * v)
+            by_c += g * (u * u - v * v)
+            by_d -= g * (u * v + u * v)
+            half_u, half_v = c * u - d * v, c * v + d * u
+            in_u, in_v = p * a + q * b + (half_u + half_u), p * b - q * a - (half_v + half_v)
+            grad_x[i, k] += g + g * (in_v * u - in_u * v)
+        grad_own[i], grad_shil[0, i], grad_shil[1, i] = by_own, by_c, by_d
+    for i in range(wave.shape[0]):
+        weighted_rows(back_start[i], back_start[i + 1], back_driven, back_edge, weight, push, far)
+        row_products(start[i], start[i + 1], driving, edge, push[i], wave, grad_weight)
+        for k in range(LANES):
+            grad_x[i, k] += far[k] * wave[i, LANES + k] - far[LANES + k] * wave[i, k]

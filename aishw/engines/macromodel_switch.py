@@ -10,7 +10,10 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import torch
 
+from aishw.ais.coupling_cpu import LinearPair
 from aishw.ais.coupling_torch import NearSum, joined
+from aishw.ais.rollout import kernel_fits
+from aishw.ais.wiring import wire
 from aishw.hardware.calibration import Calibration
 from aishw.lower.design import Design
 from aishw.lower.switching import Floats, change, reference_rad, shil_change, sources
@@ -100,10 +103,15 @@ def _carried(
 def _sums(design: Design, pair: Tensor, own: Tensor) -> Callable[[Tensor, Tensor], tuple[Tensor, ...]]:
     """A function of cosines and sines (N, B): the sums over a site's sources, its couplers' (E,) and its own (N,), of
     both."""
-    wiring = joined(design.system.topology, pair.device)
+    top, kernel = design.system.topology, kernel_fits(pair)
 
     def sums(u: Tensor, v: Tensor) -> tuple[Tensor, ...]:
-        a, b = NearSum.apply(torch.cat([u, v], dim=1), pair, wiring).chunk(2, dim=1)
+        both = torch.cat([u, v], dim=1)
+        if kernel:
+            near = LinearPair.apply(both, pair, wire(top))
+        else:
+            near = NearSum.apply(both, pair, joined(top, pair.device))
+        a, b = near.chunk(2, dim=1)
         return a + own[:, None], b
 
     return sums
