@@ -282,14 +282,17 @@ def test_a_detuning_for_each_start_is_that_of_runs_alone() -> None:
     assert torch.allclose(together, torch.cat(alone), atol=1e-12)
 
 
-def test_a_batch_of_any_size_is_that_of_its_parts() -> None:
+@pytest.mark.parametrize("together", [None, company()])
+def test_a_batch_of_any_size_is_that_of_its_parts(together: Together | None) -> None:
     """The kernels take 64 starts at a time, the last ones filled up: numbers and gradients are those of the parts."""
-    d, x0 = design(4, segments=1), starts(design(4, segments=1), 70).requires_grad_()
-    whole = rollout_macromodel(d, rough(), x0, path="kernel")
-    parts = torch.cat([rollout_macromodel(d, rough(), x0[rows], path="kernel") for rows in (slice(5), slice(5, 70))])
+    d, cal = design(4, segments=1), replace(rough(), together=together)
+    p, x0 = weights(d.system), starts(d, 70).requires_grad_()
+    whole = rollout_macromodel(d, cal, x0, p, path="kernel")
+    parts = torch.cat([rollout_macromodel(d, cal, x0[rows], p, path="kernel") for rows in (slice(5), slice(5, 70))])
     assert torch.allclose(whole, parts, rtol=0, atol=1e-12)
-    one, other = (torch.autograd.grad(each.square().sum(), x0)[0] for each in (whole, parts))
-    assert torch.allclose(one, other, rtol=1e-10, atol=1e-12)
+    found = [torch.autograd.grad(each.square().sum(), [x0, *p.trainable.values()]) for each in (whole, parts)]
+    for one, other in zip(*found, strict=True):
+        assert torch.allclose(one, other, rtol=1e-9, atol=1e-11)
 
 
 def test_noise_spreads_idle_phases_by_its_diffusion_and_follows_its_seed() -> None:
