@@ -130,10 +130,10 @@ def window_rows(
     def one(k: int) -> Row:
         window = windows[k]
         name = f"{window.row},{window.column},{window.height},{window.width}"
-        if name in kept:
-            return kept[name]
         sites = window.sites(system.topology.height, system.topology.width)
         doubtful = forecast_slips(design, calibration, job.x0[k], [sites]).flags[sites]
+        if name in kept:
+            return kept[name] | {"doubtful": sites[doubtful].tolist()}
         seen = SpiceTransistor(calibration.steady, [window], replayed).run(design, job, images=[k])
         row = {
             "window": name, "image": k, "doubtful": sites[doubtful].tolist(), "cpu_s": seen.cpu_s,

@@ -20,6 +20,7 @@ from aishw.lower.design import Design
 # Where a calibration does not know its own: 0.05 rad after 160 cycles, the upper end of what first windows were off by.
 DRIFT_ERROR = 3e-4
 START_ERROR_RAD = 1e-3
+MEMBERS = 63  # with the run itself as many as the kernels take at once; of 16 none was apart where a network slipped
 LIMIT_RAD = 0.5
 
 
@@ -48,7 +49,7 @@ def forecast_slips(
     x0: NDArray[np.float64],
     windows: Sequence[NDArray[np.int64]] | None = None,
     *,
-    members: int = 16,
+    members: int = MEMBERS,
     drift_error: float | None = None,
     start_error_rad: float = START_ERROR_RAD,
     limit_rad: float = LIMIT_RAD,

@@ -53,11 +53,11 @@ def test_the_site_on_the_separatrix_is_named_and_no_other():
 
 
 def test_free_sites_spread_by_their_drift_error_times_cycles():
-    """Codes 0: 16 members of sigma 3e-4 over all cycles; the range of 16 normal draws is 3.53 sigma on average."""
+    """Codes 0: 63 members of sigma 3e-4 over all cycles; the range of 63 normal draws is 4.68 sigma on average."""
     d = lower(shil_array(), TARGET)
     d = replace(d, codes={kind: np.zeros_like(code) for kind, code in d.codes.items()})
     found = forecast_slips(d, CALIBRATION, np.zeros((20, 12)), start_error_rad=0.0)
-    assert found.spread_rad.mean() == pytest.approx(3.53 * 3e-4 * d.cycles, rel=0.05)
+    assert found.spread_rad.mean() == pytest.approx(4.68 * 3e-4 * d.cycles, rel=0.05)
     wide = forecast_slips(d, CALIBRATION, np.zeros((20, 12)), start_error_rad=0.0, drift_error=6e-4)
     assert wide.spread_rad == pytest.approx(2 * found.spread_rad, rel=1e-9)
 
