@@ -5,17 +5,21 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from aishw.ais.checkpoint import load
 from aishw.calibrate.shipped import calibration_of, tables_of
 from aishw.engines.deck_replay import smoothed
 from aishw.hardware.cards import load_target
 from aishw.hardware.solver import Solver
-from aishw.library import DEFAULT_TARGET, folder
+from aishw.library import DEFAULT_TARGET, find, folder
+from aishw.train.circuit_design import circuit_for, design_of
 
-TARGETS = ("ring28", "ring28_isolated")
+TARGETS = ("ring28", "ring28_isolated", "ring28_aligned")
 
 
-@pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize(("fan_in", "solver"), [(24, None), (4, Solver(steps_per_cycle=280))])
+@pytest.mark.parametrize(
+    ("target", "fan_in", "solver"),
+    [(target, 24, None) for target in TARGETS] + [(target, 4, Solver(steps_per_cycle=280)) for target in TARGETS[:2]],
+)
 def test_a_tap_rises_once_and_falls_once_and_is_replayed_as_it_is(
     target: str, fan_in: int, solver: Solver | None
 ) -> None:
@@ -45,3 +49,10 @@ def test_the_default_target_has_tables_with_the_company_that_was_fitted_to_them(
     assert 0 < found.together.drift_error < 3e-3 and np.abs(found.together.switch).max() > 0
     assert (folder("calibration") / "power" / f"{DEFAULT_TARGET}.h5").exists()
     assert any(check.name.startswith("taps replayed") and check.passed for check in found.checks)
+
+
+def test_the_aligned_ring_shifts_untrained_digits_by_a_third_of_what_the_isolated_one_does() -> None:
+    system, shift = load(find("models", "digits16_4bit")), {}
+    for name in ("ring28_isolated", "ring28_aligned"):
+        shift[name] = design_of(circuit_for(name), system).reference_shift
+    assert 0 < shift["ring28_aligned"] < 0.4 * shift["ring28_isolated"]
