@@ -4,8 +4,8 @@
 
 Prints CPU seconds (the least of the repeats, the contenders taken in turns: a busy machine only adds) and their ratio,
 for weights of random size lowered to the default target and its shipped calibration with its company. Measured on a
-shared EPYC core: 1.8 to 2.2 s against 0.40 to 0.53 s for forward and backward, ratio 3.8 to 5.0, forward alone 6. Exits 1
-when both together cost more than 3 times the plain KuraSHIL rollout.
+shared EPYC core: 1.8 to 2.2 s against 0.40 to 0.53 s for forward and backward, ratio 3.8 to 5.0, forward alone 6. Exits
+1 when both together cost more than 3 times the plain KuraSHIL rollout.
 """
 
 from __future__ import annotations

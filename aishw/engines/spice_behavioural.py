@@ -2,8 +2,8 @@
 
 ngspice integrates to second order, so a run with equal steps h is wrong by a h^2. Every image is run with h and with
 h/2, and (4 s(h/2) - s(h)) / 3 is free of that (Richardson); a third of the difference is the finer run's own error.
-What stays is of third order, from the growing steps behind every edge. On the shipped digits the extrapolated end states
-are 100 times closer than the finer run's (4e-5 to 9e-5 rad against 1e-2), at 1.5 times its cost.
+What stays is of third order, from the growing steps behind every edge. On the shipped digits the extrapolated end
+states are 100 times closer than the finer run's (4e-5 to 9e-5 rad against 1e-2), at 1.5 times its cost.
 """
 
 from __future__ import annotations
