@@ -114,6 +114,7 @@ def _lists() -> dict[str, Noun]:
     from aishw.ais.system import Noise, Start, System
     from aishw.ais.topology import Topology
     from aishw.engines.base import Job, Trace
+    from aishw.hardware.solver import Solver
     from aishw.hardware.target import Injection, Target
     from aishw.hardware.technology import Kit, Technology
     from aishw.lower.design import Design, Timeline
@@ -139,12 +140,15 @@ def _lists() -> dict[str, Noun]:
         F("kit", Noun(Kit, kit), optional=True),
     )  # fmt: skip
     injection = (F("levels", array), F("bias_V", array), F("rate", array, "rad/cycle"))
+    solver = (
+        F("method", str), F("steps_per_cycle", int), F("reltol", float), F("trtol", float), F("bypass", bool),
+    )  # fmt: skip
     target = (
         F("name", str), F("technology", Noun(Technology, technology)), F("netlist", str), F("families", _texts),
         F("height", int), F("width", int), F("reach", int), F("fan_in", int), F("segments", int), F("encoding", str),
         F("bits", _numbers), F("policies", _texts), F("strategies", _texts), F("bias_levels", int),
         F("frequency_Hz", float), F("injections", Table(Noun(Injection, injection))), F("timing", Table(float)),
-        F("circuit", Table(float)), F("source", str),
+        F("circuit", Table(float)), F("source", str), F("solver", Noun(Solver, solver), optional=True, absent=Solver()),
     )  # fmt: skip
     timeline = (
         F("strategy", str), F("write_s", array), F("switch_s", array), F("run_s", array), F("writes", int),

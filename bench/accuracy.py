@@ -20,6 +20,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,6 @@ from aishw.engines.spice_transistor import SpiceTransistor
 from aishw.engines.window import Window
 from aishw.hardware.calibration import Calibration
 from aishw.hardware.cards import load_target
-from aishw.hardware.solver import Solver
 from aishw.hardware.steady import SteadyState
 from aishw.hardware.target import Target
 from aishw.library import DEFAULT_TARGET, find
@@ -55,7 +55,7 @@ ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "bench" / "results"
 CHECKPOINT = "digits16_4bit"
 # Real taps have inner edges that no replay has: T/140 ends 0.03 rad from a tight run after 40 cycles, T/280 0.002.
-ARRAY = Solver(steps_per_cycle=280)
+ARRAY_STEPS = 280
 COMPANY = ("before", "after", "runs", "jump_before", "jump_after")
 Row = dict[str, Any]
 
@@ -273,7 +273,8 @@ def main() -> None:
     parser.add_argument("--write", action="store_true")
     args = parser.parse_args()
     target = load_target(args.target)
-    four, full = calibration_of(target, FAN_IN, ARRAY), calibration_of(target)
+    arrays = replace(target.solver, steps_per_cycle=ARRAY_STEPS)
+    four, full = calibration_of(target, FAN_IN, arrays), calibration_of(target)
     if (args.seeds and four is None) or (args.windows and full is None):
         sys.exit(
             f"calibration/ lacks {args.target}.h5 or one for arrays: `aishw calibrate {args.target} --fan-in {FAN_IN} "

@@ -18,6 +18,7 @@ from aishw.ais.system import Noise, Start, System
 from aishw.ais.topology import complete, grid
 from aishw.engines.base import Job, Trace
 from aishw.errors import AishwError, StoreError
+from aishw.hardware.solver import Solver
 from aishw.hardware.target import Injection, Target
 from aishw.hardware.technology import Technology
 from aishw.lower.design import Design, Timeline
@@ -33,7 +34,7 @@ def a_target():
     return Target(
         "ring", technology, "ring", ("kurashil", "kuramoto"), 28, 28, 2, 24, 4, "offset", (3, 4), ("site",),
         ("state_stationary",), 64, 1.1e9 / 3, {k: injection for k in ("coupling", "shil", "reference")},
-        {"switch_s": 1e-9, "state_bits": 8.0}, {"stages": 5.0}, "simulated",
+        {"switch_s": 1e-9, "state_bits": 8.0}, {"stages": 5.0}, "simulated", Solver("gear", 200, 1e-3, 7.0, True),
     )  # fmt: skip
 
 

@@ -28,7 +28,7 @@ def circuit_steady(target: Target, solver: Solver | None = None, fan_in: int = 2
     from aishw.calibrate.match import circuit_id
     from aishw.calibrate.steady import full_cell_frequency, steady_state
 
-    solver = solver or Solver()
+    solver = solver or target.solver
     try:
         steady = steady_state(target, solver, fan_in=fan_in)
     except SimulatorError as error:

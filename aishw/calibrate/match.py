@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 
 from aishw.engines.base import Trace
 from aishw.errors import CardError
@@ -28,7 +27,7 @@ def circuit_id(target: Target, solver: Solver, fan_in: int = 24) -> str:
         technology.temperature_K,
         dict(target.circuit),
         {kind: injection.bias_V for kind, injection in target.injections.items()},
-        asdict(solver),
+        solver.numbers,
         fan_in,
     )
 
@@ -43,7 +42,7 @@ def check_calibration(calibration: Calibration, design: Design, solver: Solver |
 
 def check_target(steady: SteadyState, target: Target, fan_in: int, solver: Solver | None = None) -> None:
     """The same before there is a design. solver: the options that transistor runs will use (default: the default)."""
-    technology, solver = target.technology, solver or Solver()
+    technology, solver = target.technology, solver or target.solver
     again = f"`aishw calibrate {target.name} --corner {technology.corner} --temperature "
     again += f"{technology.temperature_K - KELVIN:g} --fan-in {fan_in}` makes the one that fits"
     for what, came, wanted in (

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from aishw.calibrate.lock import lock_of
 from aishw.calibrate.match import KELVIN
 from aishw.calibrate.scale import second_order, strength, valid_range
 from aishw.calibrate.shape import shape_of
 from aishw.hardware.calibration import Calibration
-from aishw.units import TWO_PI, uW
+from aishw.units import uW
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,13 @@ def _shil(calibration: Calibration) -> Iterator[Merit]:
     table = calibration.tables["shil"]
     shape, rate = shape_of(table, "shil"), float(strength(table)[-1, -1])
     yield Merit("SHIL", f"strongest code ({int(table.codes[-1])})", rate, "rad/cycle")
-    yield Merit("SHIL", "lock range of it, each way", rate / TWO_PI, "of f")
+    for code in (int(table.codes[-1]), int(table.codes[0])):
+        lock = lock_of(table, code)
+        where: float | str = "none" if lock.phase_rad is None else _deg(lock.phase_rad)
+        yield Merit("SHIL", f"holds at, code {code:+d}", where, "degrees")
+    yield Merit("SHIL", "comes back by", lock.rate, "rad/cycle/rad")
+    yield Merit("SHIL", "lock range, PE slower", lock.slower, "of f")
+    yield Merit("SHIL", "lock range, PE faster", lock.faster, "of f")
     yield Merit("SHIL", "angle of it", _deg(shape.at(int(table.codes[-1]))), "degrees")
     yield Merit("SHIL", "INL", float(np.abs(shape.inl).max()), "LSB")
 

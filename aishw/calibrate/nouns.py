@@ -1,7 +1,8 @@
 """What a calibration file keeps: the field lists, read off the dataclasses themselves.
 
 A field's annotation says how it comes back from the file, the last word of its name its unit (`fields.unit_of`) unless
-UNITS has it. A field that may be None is left out of the file where it is.
+UNITS has it. A field that may be None is left out of the file where it is, as is one of
+ADDED at the value that files from before it was there stand for.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ UNITS = {
     "MismatchFinding": {"offset": "rad/cycle"},
     "CornerFinding": {"temperature_C": "Celsius", "coupling": "rad/cycle", "shil": "rad/cycle"},
 }  # fmt: skip
+ADDED: dict[str, dict[str, Any]] = {"Solver": {"bypass": False}}
 # Figures that differ from run to run of the same measurement: a file holds none of them.
 PASSING: dict[str, dict[str, Any]] = {"SteadyState": {"cpu_s": 0.0}, "SolverFinding": {"cpu_s": 0.0}}
 
@@ -45,7 +47,8 @@ def noun_of(made: type) -> Noun:
     for each in fields(made):
         if each.name not in passing:
             kind, optional = _kind(hints[each.name])
-            listed.append(Field(each.name, kind, UNITS.get(made.__name__, {}).get(each.name, ""), optional))
+            unit, added = UNITS.get(made.__name__, {}).get(each.name, ""), ADDED.get(made.__name__, {})
+            listed.append(Field(each.name, kind, unit, optional or each.name in added, added.get(each.name)))
     return Noun(partial(made, **passing), tuple(listed))
 
 

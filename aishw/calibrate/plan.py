@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +36,8 @@ Say = Callable[[str], None]
 @dataclass(frozen=True)
 class Settings:
     """fan_in: couplers of the PE. seed: of drawn chips and noise. quick: fewer points and draws. workers: simulator
-    processes side by side. only: stages to measure beside the steady state (the others are left out). solver: the
-    options of every run behind the tables.
+    processes side by side. only: stages to measure beside the steady state (the others are left out). steps: of a
+    period, in every run behind the tables (None: as the target's solver has it).
     """
 
     fan_in: int = 24
@@ -45,7 +45,11 @@ class Settings:
     quick: bool = False
     workers: int = 2
     only: tuple[str, ...] = STAGES
-    solver: Solver = field(default_factory=Solver)
+    steps: int | None = None
+
+    def solver(self, target: Target) -> Solver:
+        """How the runs behind the tables are integrated."""
+        return target.solver if self.steps is None else replace(target.solver, steps_per_cycle=self.steps)
 
 
 def made_by(target: Target, settings: Settings) -> str:
@@ -54,17 +58,18 @@ def made_by(target: Target, settings: Settings) -> str:
     words = ["aishw calibrate", target.name, "--corner", technology.corner, "--temperature"]
     words += [f"{technology.temperature_K - KELVIN:g}", "--fan-in", str(settings.fan_in), "--seed", str(settings.seed)]
     words += ["--quick"] * settings.quick
-    words += [] if settings.solver == Solver() else ["--steps", str(settings.solver.steps_per_cycle)]
+    steps = settings.solver(target).steps_per_cycle
+    words += [] if steps == target.solver.steps_per_cycle else ["--steps", str(steps)]
     words += [] if set(settings.only) >= set(STAGES) else ["--only", ",".join(settings.only)]
     return " ".join(words)
 
 
 def parts_of(folder: Path, target: Target, settings: Settings, simulator: str) -> Parts:
     """The parts of this calibration; they are refused if its netlist or models are changed while it is measured."""
-    circuit = circuit_id(target, settings.solver, settings.fan_in)
+    circuit = circuit_id(target, settings.solver(target), settings.fan_in)
 
     def guard() -> None:
-        if circuit_id(target, settings.solver, settings.fan_in) != circuit:
+        if circuit_id(target, settings.solver(target), settings.fan_in) != circuit:
             raise CardError(
                 f"the netlist or the models of target {target.name!r} were changed while it was measured; leave them "
                 "alone and give the command again"
@@ -92,7 +97,7 @@ def calibrate(target: Target, settings: Settings, parts: Parts, tell: Tell, say:
             "remember": parts.remember(name, *depends),
         }  # fmt: skip
         if name in ("steady", "corners"):  # the others take the steady state's, or a bench's own
-            offered["solver"] = settings.solver
+            offered["solver"] = settings.solver(target)
         named = {k: v for k, v in offered.items() if k in inspect.signature(function).parameters}
         tell(name, 0.0)
         try:

@@ -43,7 +43,7 @@ def steady_of(
     """
     from aishw.calibrate.circuit import circuit_steady
 
-    solver = solver or Solver()
+    solver = solver or target.solver
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "aishw"
     kept = cache / f"steady-{circuit_id(target, solver, fan_in)}.h5"
     shipped = shipped_path(target, fan_in)
@@ -73,7 +73,7 @@ def tables_of(target: Target, fan_in: int = 24, solver: Solver | None = None) ->
     if not path.exists() or not has_tables(path):
         return None
     calibration = load_calibration(path)
-    fits = calibration.steady.circuit == circuit_id(target, solver or Solver(), fan_in)
+    fits = calibration.steady.circuit == circuit_id(target, solver or target.solver, fan_in)
     return calibration.labelled(target) if fits else None
 
 

@@ -127,7 +127,7 @@ def steady_state(
     """Measured by passes: square taps first, then the taps of the pass before, until the taps are the PE's own. Before
     the last pass, which gives the frequency, the taps are folded once more from fine steps.
     """
-    solver = solver or Solver()
+    solver = solver or target.solver
     fine = replace(solver, steps_per_cycle=max(FOLDED, solver.steps_per_cycle))
     half = target.technology.supply_V / 2
     square = np.where(np.arange(SAMPLES) < SAMPLES // 2, 2 * half, 0.0)

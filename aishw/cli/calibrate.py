@@ -18,15 +18,15 @@ from aishw.cli import common
 @click.option("--quick", is_flag=True, help="Fewer points and draws.")
 @click.option("--only", metavar="STAGE,..", help="These stages beside the steady state, and what they need.")
 @click.option("--steady-only", is_flag=True, help="The steady state alone: for transistor windows, no macromodel.")
-@click.option("--steps", default=140, show_default=True, type=click.IntRange(60, 5000),
-              help="Largest step: a period over this. Arrays with real taps need 280.")  # fmt: skip
+@click.option("--steps", type=click.IntRange(60, 5000),
+              help="Largest step: a period over this, not the card's (140). Arrays need 280.")  # fmt: skip
 @click.option("--workers", default=2, show_default=True, type=click.IntRange(1, 256), help="ngspice side by side.")
 @common.out_option("The HDF5 file to write; a page, a text and pictures come beside it.")
 @common.force_option
 @common.json_option
 def command(
     target: str, corner: str | None, temperature: float | None, fan_in: int, seed: int, quick: bool, only: str | None,
-    steady_only: bool, steps: int, workers: int, out: Path, force: bool, as_json: bool,
+    steady_only: bool, steps: int | None, workers: int, out: Path, force: bool, as_json: bool,
 ) -> int:  # fmt: skip
     """Measures TARGET's loaded PE: what coupling and SHIL do to its phase, its noise, mismatch, corners and power.
 
@@ -41,13 +41,12 @@ def command(
     from aishw.calibrate.plan import STAGES, Settings, calibrate, parts_of
     from aishw.calibrate.summary import check_line, closing_line, total
     from aishw.engines.ngspice import find_simulator
-    from aishw.hardware.solver import Solver
 
     check_output(out, force)
     Beside.of(out).check(force)
     wanted = ("steady",) if steady_only else _stages(only, STAGES)
     card = common.load_target(target, corner, temperature)
-    settings = Settings(fan_in, seed, quick, workers, wanted, Solver(steps_per_cycle=steps))
+    settings = Settings(fan_in, seed, quick, workers, wanted, steps)
     simulator = find_simulator()
     parts = parts_of(Beside.of(out).parts, card, settings, f"ngspice {simulator.version}")
     parts.open()

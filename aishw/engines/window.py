@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from threading import Event
 
@@ -128,6 +129,7 @@ def chunk_deck(
     start_V: node voltages at time zero.
     """
     taps = {tap: deck_replay.smoothed(steady_waves[tap]) for tap in ("p", "n")}
+    points = {tap: deck_replay.wave_points(wave) for tap, wave in taps.items()}
     tables = {tap: deck_replay.wave_table(wave) for tap, wave in taps.items()}
     vdd = design.target.technology.supply_V
     clock = deck_replay.clock_wave(design.target.circuit["clock_edge"], vdd)
@@ -140,9 +142,10 @@ def chunk_deck(
     lines += deck_replay.clock_lines(frequency_Hz, shil_phase_rad, clock, turns)
     lines += deck_replay.reference_lines(tables, frequency_Hz, turns)
     for site, coefficients in outside.items():
-        phase = deck_replay.phase_expression(coefficients, 2 / stop_s, -1.0, turns % 1.0)
+        told = partial(_turns, coefficients, stop_s, frequency_Hz, turns % 1.0)
         lines += [
-            deck_replay.replay_line(f"{tap}_{site}", f"{tap}_{site}", tables[tap], frequency_Hz, phase) for tap in "pn"
+            deck_replay.timed_line(f"{tap}_{site}", f"{tap}_{site}", points[tap], told, stop_s, frequency_Hz)
+            for tap in "pn"
         ]
     phases = {
         "ref": TWO_PI * turns,
@@ -163,6 +166,14 @@ def chunk_deck(
         start=start,
         save=save,
     )
+
+
+def _turns(
+    coefficients: NDArray[np.float64], stop_s: float, frequency_Hz: float, turns: float, time_s: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    u = np.minimum(2 * time_s / stop_s - 1, 1.0)  # beyond the run a polynomial may go anywhere
+    phase = np.polynomial.polynomial.polyval(u, coefficients)
+    return np.asarray(turns + frequency_Hz * time_s + phase / TWO_PI)
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import numpy as np
 
 from aishw import library
 from aishw.errors import CardError
+from aishw.hardware.solver import Solver
 from aishw.hardware.target import Injection, Target
 from aishw.hardware.technology import Kit, Technology
 
@@ -78,8 +79,24 @@ def load_target(name: str | Path, corner: str | None = None, temperature_C: floa
         families=card.texts("families"),
         policies=card.texts("policies"),
         strategies=card.texts("strategies"),
+        solver=_solver(card.table("solver")) if "solver" in card.fields else Solver(),
         **{field: card.count(card.field(field), field) for field in _COUNTS},
     )
+
+
+def _solver(card: _Card) -> Solver:
+    """What the table names; the rest as `Solver` has it."""
+    readers: dict[str, Callable[[str], Any]] = {
+        "method": card.text, "steps_per_cycle": lambda field: card.count(card.field(field), field),
+        "reltol": card.number, "trtol": card.number, "bypass": card.flag,
+    }  # fmt: skip
+    for field in card.fields:
+        if field not in readers:
+            raise card.refuse(field, f"one of {', '.join(readers)}", field)
+    try:
+        return Solver(**{field: readers[field](field) for field in card.fields})
+    except CardError as error:
+        raise CardError(f"card {card.path}: {error}") from None
 
 
 _COUNTS = ("height", "width", "reach", "fan_in", "segments", "bias_levels")
@@ -116,6 +133,12 @@ class _Card:
     def count(self, value: Any, field: str, most: int = 1_000_000) -> int:
         if type(value) is not int or not 1 <= value <= most:
             raise self.refuse(field, f"a whole number from 1 to {most}", value)
+        return value
+
+    def flag(self, field: str) -> bool:
+        value = self.field(field)
+        if not isinstance(value, bool):
+            raise self.refuse(field, "true or false", value)
         return value
 
     def list(self, field: str) -> list[Any]:

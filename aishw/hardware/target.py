@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aishw.errors import CardError
+from aishw.hardware.solver import Solver
 from aishw.hardware.technology import Technology
 
 ENCODINGS = ("offset", "sign_magnitude")
@@ -70,7 +71,8 @@ class Target:
     segments: chunks its weight bank holds; bias_levels: steps of a bias DAC.
     frequency_Hz: the loaded PE. injections: by kind ("coupling", "shil", "reference").
     timing: switch_s (chunk switching), write_s (one weight), transfer_s (one state), state_bits (readout resolution).
-    netlist: folder of its subcircuit templates. source: where the figures come from.
+    netlist: folder of its subcircuit templates. source: where the figures come from. solver: how its transistor runs
+    are integrated, unless told.
     """
 
     name: str
@@ -92,6 +94,7 @@ class Target:
     timing: dict[str, float]
     circuit: dict[str, float]
     source: str
+    solver: Solver = field(default_factory=Solver)
 
     def __post_init__(self) -> None:
         if self.encoding not in ENCODINGS:

@@ -240,6 +240,31 @@ def test_wave_table_keeps_the_wave() -> None:
     assert points[-2] == 1.0 and points[-1] == pytest.approx(wave[0])
 
 
+def test_a_wave_played_by_the_clock_is_the_one_played_by_its_phase() -> None:
+    wave = np.where(np.arange(1024) < 512, 0.9, 0.0) + 0.05 * np.sin(np.arange(1024) / 40)
+    points, frequency_Hz, stop_s = deck_replay.wave_points(wave), 1e8, 3e-7
+
+    def turns(time_s: np.ndarray) -> np.ndarray:  # a tenth of a turn back and forth
+        return 7.3 + frequency_Hz * time_s + 0.1 * np.sin(2 * np.pi * time_s / stop_s)
+
+    line = deck_replay.timed_line("p_3", "p_3", points, turns, stop_s, frequency_Hz)
+    head, _, table = line.partition("pwl(time,")
+    played = np.array([float(w) for w in table.rstrip(")").split(",")])
+    time_s, volts = played[0::2], played[1::2]
+    assert head == "bp_3 p_3 0 v=" and time_s[0] == 0 and time_s[-1] >= stop_s and (np.diff(time_s) > 0).all()
+    at = np.random.default_rng(0).uniform(0, stop_s, 2000)
+    told = np.interp(turns(at) % 1, *points)
+    near = np.abs((turns(at)[:, None] - np.array([0.0, 0.5]) + 0.25) % 0.5 - 0.25).min(axis=1) < 0.01  # both jumps
+    assert near.mean() < 0.1 and np.abs(np.interp(at, time_s, volts) - told)[~near].max() < 1e-4
+    assert np.abs(np.interp(turns(time_s[1:-1]) % 1, *points) - volts[1:-1])[1:].max() < 0.03
+
+
+def test_a_cards_solver_reaches_the_deck() -> None:
+    fast = replace(design(6).target, solver=Solver(bypass=True))
+    assert " bypass=1" in fast.solver.options() and "bypass" not in Solver().options()
+    assert fast.solver.label == Solver().label + " bypass"
+
+
 def test_chunk_deck_text_holds_no_foreign_command() -> None:
     d = design(6)
     text = chunk_deck(

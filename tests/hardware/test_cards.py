@@ -11,6 +11,7 @@ from aishw import library
 from aishw.errors import CardError
 from aishw.hardware.cards import load_target, load_technology, target_names
 from aishw.hardware.cells import cell_text, coupler_cell, fixed_units, model_text
+from aishw.hardware.solver import Solver
 from aishw.hardware.target import Injection
 
 CARD = Path(library.find("models/targets", "ring28")).read_text()
@@ -48,12 +49,21 @@ def test_corner_and_temperature_reach_the_models() -> None:
         ('technology = "generic28"', 'technology = "nowhere"', "unknown technology"),
         ('policies = ["array"', 'policies = ["row"', "'row' is not one of"),
         ("height = 56", "height = ", "not valid TOML"),
+        ("[circuit]", "[solver]\nbypass = 1\n[circuit]", "solver.bypass must be true or false"),
+        ("[circuit]", "[solver]\nmethod = 'euler'\n[circuit]", "solver method 'euler' is unknown"),
+        ("[circuit]", "[solver]\nsteps = 100\n[circuit]", "solver.steps must be one of method, steps_per_cycle"),
     ],
 )
 def test_a_wrong_card_is_one_line(tmp_path: Path, old: str, new: str, says: str) -> None:
     with pytest.raises(CardError, match=says) as error:
         load_target(own_card(tmp_path, old, new))
     assert "\n" not in str(error.value)
+
+
+def test_a_card_may_say_how_its_runs_are_integrated(tmp_path: Path) -> None:
+    told = load_target(own_card(tmp_path, "[circuit]", "[solver]\nbypass = true\nsteps_per_cycle = 200\n[circuit]"))
+    assert told.solver == Solver(steps_per_cycle=200, bypass=True)
+    assert load_target("ring28").solver == Solver()
 
 
 def test_unknown_names() -> None:
