@@ -259,6 +259,16 @@ def test_a_wave_played_by_the_clock_is_the_one_played_by_its_phase() -> None:
     assert np.abs(np.interp(turns(time_s[1:-1]) % 1, *points) - volts[1:-1])[1:].max() < 0.03
 
 
+def test_a_tile_without_bypass_plays_phases_as_its_calibration_did() -> None:
+    """Else a fresh calibration is not the shipped one: 2e-4 in frequency on `ring28_isolated`."""
+    d, outside = design(6), {int(j): np.array([0.1, 0.2]) for j in outside_sites(design(6), np.array([7]))}
+    given = {"frequency_Hz": 1e8, "shil_phase_rad": 0.0, "outside": outside, "solver": Solver(), "stop_s": 1e-7}
+    timed, plain = (chunk_deck(d, 0, np.array([7]), STEADY.waves, timed=how, **given) for how in (True, False))
+    taps = [line.split()[0] for line in plain.splitlines() if "floor((" in line and line[:3] in ("bp_", "bn_")]
+    assert len(taps) == 2 * len(outside) + 2 and timed.count("pwl(time,") == 2 * len(outside)
+    assert "pwl(time," not in plain
+
+
 def test_a_cards_solver_reaches_the_deck() -> None:
     fast = replace(design(6).target, solver=Solver(bypass=True))
     assert " bypass=1" in fast.solver.options() and "bypass" not in Solver().options()
