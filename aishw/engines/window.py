@@ -145,9 +145,9 @@ def chunk_deck(
     lines += deck_replay.reference_lines(tables, frequency_Hz, turns)
     for site, coefficients in outside.items():
         told = partial(_turns, coefficients, stop_s, frequency_Hz, turns % 1.0)
-        phase = deck_replay.phase_expression(coefficients, 2 / stop_s, -1.0, turns % 1.0)
-        for node in (f"p_{site}", f"n_{site}"):
-            tap = node[0]
+        phase = "" if timed else deck_replay.phase_expression(coefficients, 2 / stop_s, -1.0, turns % 1.0)
+        for tap in "pn":
+            node = f"{tap}_{site}"
             lines.append(
                 deck_replay.timed_line(node, node, points[tap], told, stop_s, frequency_Hz)
                 if timed

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from aishw.ais.system import System
 from aishw.ais.topology import grid
+from aishw.calibrate import steady
 from aishw.engines import deck_rails, deck_replay
 from aishw.engines import deck_transistor as deck
 from aishw.engines.chip import transistor_deck
@@ -259,20 +260,19 @@ def test_a_wave_played_by_the_clock_is_the_one_played_by_its_phase() -> None:
     assert np.abs(np.interp(turns(time_s[1:-1]) % 1, *points) - volts[1:-1])[1:].max() < 0.03
 
 
-def test_a_tile_without_bypass_plays_phases_as_its_calibration_did() -> None:
+def test_a_tile_without_bypass_plays_phases_as_its_calibration_did(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else a fresh calibration is not the shipped one: 2e-4 in frequency on `ring28_isolated`."""
-    d, outside = design(6), {int(j): np.array([0.1, 0.2]) for j in outside_sites(design(6), np.array([7]))}
-    given = {"frequency_Hz": 1e8, "shil_phase_rad": 0.0, "outside": outside, "solver": Solver(), "stop_s": 1e-7}
-    timed, plain = (chunk_deck(d, 0, np.array([7]), STEADY.waves, timed=how, **given) for how in (True, False))
-    taps = [line.split()[0] for line in plain.splitlines() if "floor((" in line and line[:3] in ("bp_", "bn_")]
-    assert len(taps) == 2 * len(outside) + 2 and timed.count("pwl(time,") == 2 * len(outside)
-    assert "pwl(time," not in plain
-
-
-def test_a_cards_solver_reaches_the_deck() -> None:
-    fast = replace(design(6).target, solver=Solver(bypass=True))
-    assert " bypass=1" in fast.solver.options() and "bypass" not in Solver().options()
-    assert fast.solver.label == Solver().label + " bypass"
+    monkeypatch.setattr(steady, "run_deck", lambda text, **_: text)
+    tile = steady.tile_design(design(6).target, {}, fan_in=4)
+    plain, fast = (
+        str(steady.run_tile(tile, STEADY.waves, frequency_Hz=1e8, cycles=3, solver=Solver(bypass=bypass)))
+        for bypass in (False, True)
+    )
+    count = 2 * len(steady.drivers(tile))
+    assert (plain.count("pwl(time,"), fast.count("pwl(time,")) == (0, count)
+    assert plain.count("floor((") - fast.count("floor((") == count
+    assert " bypass=1" in fast and "bypass" not in plain
+    assert Solver(bypass=True).label == Solver().label + " bypass"
 
 
 def test_chunk_deck_text_holds_no_foreign_command() -> None:
