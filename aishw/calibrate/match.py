@@ -43,7 +43,7 @@ def check_calibration(calibration: Calibration, design: Design, solver: Solver |
 def check_target(steady: SteadyState, target: Target, fan_in: int, solver: Solver | None = None) -> None:
     """The same before there is a design. solver: the options that transistor runs will use (default: the default)."""
     technology, solver = target.technology, solver or target.solver
-    again = f"`aishw calibrate {target.name} --corner {technology.corner} --temperature "
+    again = f"`aishw calibrate {target.called} --corner {technology.corner} --temperature "
     again += f"{technology.temperature_K - KELVIN:g} --fan-in {fan_in}` makes the one that fits"
     for what, came, wanted in (
         ("target", steady.target, target.name),

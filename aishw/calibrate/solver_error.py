@@ -78,7 +78,6 @@ def crossings(
         start_V=start_voltages(design, np.array([CENTRE]), steady, phase),
         title="aishw solver error",
         save=f"v({read_name(target, CENTRE)})",
-        timed=steady.solver.bypass,  # as in the tile
     )
     raw = run_deck(deck, time_limit_s=1800).raw
     return rising_crossings(raw.time_s, raw.node(read_name(target, CENTRE)), target.technology.supply_V / 2)[0][:cycles]

@@ -4,7 +4,7 @@ phase.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -27,9 +27,8 @@ from aishw.units import TWO_PI
 
 SAMPLES = 1024
 SETTLE = 10  # cycles before anything is measured
-# The inverter before tap p switched in 20 ps, which steps of T/140 do not resolve: tap p, folded, was so jagged that
-# its replay was averaged. That made a third of the couplers' second harmonic and nearly half of the angle between codes
-# of both signs. So waves are folded from steps of their own.
+# The inverter before tap p switches in 20 ps, which steps of T/140 do not resolve: waves are folded from steps of their
+# own, and without `bypass`, which at such steps leaves so many transistors as they were that the frequency is 5e-4 off.
 FOLDED = 1120  # steps a cycle
 FOLDED_CYCLES = 8
 CENTRE = 12  # the measured site of the 5x5 tile; the other 24 drive it
@@ -102,9 +101,6 @@ def run_tile(
         or {f"r0_{CENTRE}": 0.0, f"r1_{CENTRE}": design.target.technology.supply_V, f"r2_{CENTRE}": 0.2},
         title="aishw tile",
         cells=cells,
-        # Calibrations from before `bypass` were measured with expressions. A steady state's taps, folded at T/1120, are
-        # found again with these only: with tables of the time `ring28_isolated` comes out 2e-4 higher in frequency.
-        timed=solver.bypass,
     )
     if clock_drift:
         text = _detune_clock(text, frequency_Hz, clock_drift)
@@ -131,7 +127,7 @@ def steady_state(
     the last pass, which gives the frequency, the taps are folded once more from fine steps.
     """
     solver = solver or target.solver
-    fine = replace(solver, steps_per_cycle=max(FOLDED, solver.steps_per_cycle))
+    fine = replace(solver, steps_per_cycle=max(FOLDED, solver.steps_per_cycle), bypass=False)
     half = target.technology.supply_V / 2
     square = np.where(np.arange(SAMPLES) < SAMPLES // 2, 2 * half, 0.0)
     waves: Mapping[str, NDArray[np.float64]] = {"p": square, "n": 2 * half - square}
@@ -217,11 +213,11 @@ def fold(
     n = np.arange(crossings.size)
     zero_s = float((crossings - n / frequency_Hz).mean())
     own = (time - zero_s) * frequency_Hz  # phase over the ring's rising crossing, in turns
-    tap = _fold(own, raw[f"v(p_{CENTRE})"][late])
+    tap = folded([(own, raw[f"v(p_{CENTRE})"][late])])
     shift = _mark(tap, half_V) / TWO_PI
     waves = {}
     for node, name in pe_nodes(pe_words(design.target)).items():
-        waves[node] = _fold(own - shift, raw.node(name.format(CENTRE))[late])
+        waves[node] = folded([(own - shift, raw.node(name.format(CENTRE))[late])])
     return waves | fold_fingers(result, design, source_Hz)
 
 
@@ -239,19 +235,28 @@ def fold_fingers(result: Result, design: Design, source_Hz: float) -> dict[str, 
     waves = {}
     for kind, places in fingers.items():
         for node in "st":
-            phase = np.concatenate([raw.time_s[late] * source_Hz + turn for _, turn in places])
-            volts = np.concatenate([raw.node(f"{instance}.{node}")[late] for instance, _ in places])
-            waves[f"{kind}.{node}"] = _fold(phase, volts)
+            runs = [(raw.time_s[late] * source_Hz + turn, raw.node(f"{name}.{node}")[late]) for name, turn in places]
+            waves[f"{kind}.{node}"] = folded(runs)
     return waves
 
 
-def _fold(turns: NDArray[np.float64], volts: NDArray[np.float64]) -> NDArray[np.float64]:
-    place = np.floor((turns % 1.0) * SAMPLES + 0.5).astype(int) % SAMPLES
-    count = np.bincount(place, minlength=SAMPLES)
-    total = np.bincount(place, volts, minlength=SAMPLES)
-    filled = np.flatnonzero(count)
-    mean = total[filled] / count[filled]
-    return np.interp(np.arange(SAMPLES), filled, mean, period=SAMPLES)
+def folded(runs: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]]) -> NDArray[np.float64]:
+    """The mean period (SAMPLES,) of runs, each a rising phase in turns (T,) with volts (T,): every run is interpolated
+    at the same SAMPLES phases of each of its whole periods.
+
+    Means of the points that fall into a bin around each phase leave an edge jagged by half a bin's climb, as the steps
+    happen to lie: a tap of T/30 looked like T/39, then like T/42, which `smoothed` takes for an edge too fast to play.
+    """
+    periods = []
+    for turns, volts in runs:
+        first, last = int(np.ceil(turns[0] * SAMPLES)), int(np.floor(turns[-1] * SAMPLES))
+        place = np.arange(first, last + 1 - (last + 1 - first) % SAMPLES)
+        if not place.size:
+            raise SimulatorError("the run holds no whole period after its first cycles")
+        # Each row starts at phase `first`; rolled, at phase 0.
+        rows = np.interp(place / SAMPLES, turns, volts).reshape(-1, SAMPLES)
+        periods.append(np.roll(rows, first % SAMPLES, axis=1))
+    return np.asarray(np.concatenate(periods).mean(axis=0))
 
 
 def _mark(wave: NDArray[np.float64], half_V: float) -> float:

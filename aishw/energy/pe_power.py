@@ -94,7 +94,7 @@ def stored_of(target: Target, fan_in: int, path: Path | None = None) -> Stored:
     """
     from aishw.energy.sweep_file import shipped_sweep
 
-    measure = f"`aishw calibrate {target.name} --only power -o FILE` measures it, --calibration FILE takes it"
+    measure = f"`aishw calibrate {target.called} --only power -o FILE` measures it, --calibration FILE takes it"
     place = path or shipped_path(target, target.fan_in)
     if path is None and not place.is_file():
         raise EnergyError(f"no supply data of target {target.name!r} is shipped; {measure}")

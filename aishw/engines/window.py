@@ -122,13 +122,11 @@ def chunk_deck(
     title: str = "aishw window",
     save: str = "all",
     cells: str = "merged",
-    timed: bool = True,
 ) -> str:
     """The deck of one chunk of a window with merged cells; a design of one chunk can also have its full ones.
 
     outside: power coefficients in u = 2 t / stop - 1 for each outside site. turns: the reference's phase at the start.
-    start_V: node voltages at time zero. timed: outside taps as tables of the time; else as expressions of the phase,
-    a third slower and the same to 1e-6 rad in a window.
+    start_V: node voltages at time zero.
     """
     taps = {tap: deck_replay.smoothed(steady_waves[tap]) for tap in ("p", "n")}
     points = {tap: deck_replay.wave_points(wave) for tap, wave in taps.items()}
@@ -145,14 +143,9 @@ def chunk_deck(
     lines += deck_replay.reference_lines(tables, frequency_Hz, turns)
     for site, coefficients in outside.items():
         told = partial(_turns, coefficients, stop_s, frequency_Hz, turns % 1.0)
-        phase = "" if timed else deck_replay.phase_expression(coefficients, 2 / stop_s, -1.0, turns % 1.0)
         for tap in "pn":
             node = f"{tap}_{site}"
-            lines.append(
-                deck_replay.timed_line(node, node, points[tap], told, stop_s, frequency_Hz)
-                if timed
-                else deck_replay.replay_line(node, node, tables[tap], frequency_Hz, phase)
-            )
+            lines.append(deck_replay.timed_line(node, node, points[tap], told, stop_s, frequency_Hz))
     phases = {
         "ref": TWO_PI * turns,
         **{str(site): TWO_PI * turns + float(np.polynomial.polynomial.polyval(-1.0, c)) for site, c in outside.items()},

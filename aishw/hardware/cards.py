@@ -80,6 +80,7 @@ def load_target(name: str | Path, corner: str | None = None, temperature_C: floa
         policies=card.texts("policies"),
         strategies=card.texts("strategies"),
         solver=_solver(card.table("solver")) if "solver" in card.fields else Solver(),
+        card=str(name),
         **{field: card.count(card.field(field), field) for field in _COUNTS},
     )
 

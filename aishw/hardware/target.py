@@ -72,7 +72,7 @@ class Target:
     frequency_Hz: the loaded PE. injections: by kind ("coupling", "shil", "reference").
     timing: switch_s (chunk switching), write_s (one weight), transfer_s (one state), state_bits (readout resolution).
     netlist: folder of its subcircuit templates. source: where the figures come from. solver: how its transistor runs
-    are integrated, unless told.
+    are integrated, unless told. card: what to call it by on the command line, the path of a card that is not shipped.
     """
 
     name: str
@@ -95,6 +95,12 @@ class Target:
     circuit: dict[str, float]
     source: str
     solver: Solver = field(default_factory=Solver)
+    card: str = ""
+
+    @property
+    def called(self) -> str:
+        """As a command takes it: a shipped name, or a path."""
+        return self.card or self.name
 
     def __post_init__(self) -> None:
         if self.encoding not in ENCODINGS:

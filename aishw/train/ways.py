@@ -120,10 +120,10 @@ def chip_ways(design: Design, calibration: Calibration, chips: int) -> list[Way]
 def needed(calibration: Calibration | None, design: Design) -> Calibration:
     """The calibration, or a TrainError that says how to get one."""
     if calibration is None:
-        name, fan_in = design.target.name, design.system.topology.fan_in
+        target, fan_in = design.target, design.system.topology.fan_in
         raise TrainError(
-            f"no calibration of {name!r} with {fan_in} couplers a PE and {design.bits} bit is shipped; make one with "
-            f"`aishw calibrate {name} --fan-in {fan_in} -o NAME.h5` and give it as --calibration NAME.h5"
+            f"no calibration of {target.name!r} with {fan_in} couplers a PE and {design.bits} bit is shipped; make one "
+            f"with `aishw calibrate {target.called} --fan-in {fan_in} -o NAME.h5` and give it as --calibration NAME.h5"
         )
     return calibration
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from calibration_problems import GAIN, STRENGTH, tables_only
 from problems import tiny_kurashil
 
-from aishw.calibrate.match import calibration_for, check_calibration, check_traces, circuit_id, tables_id
+from aishw import library
+from aishw.calibrate.match import calibration_for, check_calibration, check_target, check_traces, circuit_id, tables_id
 from aishw.calibrate.scale import target_of
 from aishw.engines.base import Job, sample_times
 from aishw.engines.macromodel import Macromodel
@@ -47,6 +49,14 @@ def test_what_differs_is_named(fields: dict[str, object], words: tuple[str, ...]
     with pytest.raises(CardError) as refused:
         check_calibration(other, DESIGN)
     assert all(word in str(refused.value) for word in words), refused.value
+
+
+def test_the_way_out_calls_a_card_of_ones_own_by_its_path(tmp_path: Path) -> None:
+    """By its name, which a copy shares with the shipped card, another circuit would be measured."""
+    path = tmp_path / "mine.toml"
+    path.write_text(Path(library.find("models/targets", "ring28")).read_text().replace("wire_F = 20", "wire_F = 21"))
+    with pytest.raises(CardError, match=f"another circuit.*aishw calibrate {path} --corner tt"):
+        check_target(FITTING.steady, load_target(path), 4)
 
 
 def test_codes_of_another_width_are_refused() -> None:
