@@ -149,6 +149,7 @@ def _lists() -> dict[str, Noun]:
         F("bits", _numbers), F("policies", _texts), F("strategies", _texts), F("bias_levels", int),
         F("frequency_Hz", float), F("injections", Table(Noun(Injection, injection))), F("timing", Table(float)),
         F("circuit", Table(float)), F("source", str), F("solver", Noun(Solver, solver), optional=True, absent=Solver()),
+        F("card", str, optional=True, absent=""),
     )  # fmt: skip
     timeline = (
         F("strategy", str), F("write_s", array), F("switch_s", array), F("run_s", array), F("writes", int),

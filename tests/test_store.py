@@ -34,7 +34,8 @@ def a_target():
     return Target(
         "ring", technology, "ring", ("kurashil", "kuramoto"), 28, 28, 2, 24, 4, "offset", (3, 4), ("site",),
         ("state_stationary",), 64, 1.1e9 / 3, {k: injection for k in ("coupling", "shil", "reference")},
-        {"switch_s": 1e-9, "state_bits": 8.0}, {"stages": 5.0}, "simulated", Solver("gear", 200, 1e-3, 7.0, True),
+        {"switch_s": 1e-9, "state_bits": 8.0}, {"stages": 5.0}, "simulated",
+        Solver("gear", 200, 1e-3, 7.0, True), "my/ring.toml",
     )  # fmt: skip
 
 

@@ -55,7 +55,7 @@ def test_a_target_without_supply_data_is_sent_to_calibrate(aishw, tmp_path):
     card.write_text(library.find("models/targets", "ring28").read_text().replace('name = "ring28"', 'name = "mine"'))
     answer = aishw("power", "--sites", 100, "--couplings", 4, "--target", card)
     assert answer.code == 2 and answer.err.count("\n") == 1
-    assert "no supply data of target 'mine'" in answer.err and "aishw calibrate mine" in answer.err
+    assert "no supply data of target 'mine'" in answer.err and f"aishw calibrate {card} --only power" in answer.err
 
 
 @pytest.mark.parametrize(
