@@ -18,7 +18,9 @@ FAR = 1.5  # the card's frequency times or over this: sweeps and timelines would
 SHIL_CODE = 7
 
 
-def circuit_steady(target: Target, solver: Solver | None = None, fan_in: int = 24) -> SteadyState:
+def circuit_steady(
+    target: Target, solver: Solver | None = None, fan_in: int = 24, *, quick: bool = False, workers: int = 2
+) -> SteadyState:
     """The steady state of a target's PE with its SHIL clock timed: positive codes hold the phase at 0 and half a turn.
 
     The SHIL unit does ds/dcycle = Re[z_1 exp(2is)] with the clock as it stands; -G sin(2s), which is z_1 = iG, is where
@@ -26,21 +28,21 @@ def circuit_steady(target: Target, solver: Solver | None = None, fan_in: int = 2
     """
     from aishw.calibrate.coupling import both_ways
     from aishw.calibrate.match import circuit_id
-    from aishw.calibrate.steady import full_cell_frequency, steady_state
+    from aishw.calibrate.steady import FULL_CYCLES, QUICK_FULL_CYCLES, full_cell_frequency, steady_state
 
     solver = solver or target.solver
     try:
-        steady = steady_state(target, solver, fan_in=fan_in)
+        steady = steady_state(target, solver, fan_in=fan_in, quick=quick)
     except SimulatorError as error:
         if error.kept is not None:  # ngspice itself failed
             raise
         raise SimulatorError(f"{_pe(target)} does not oscillate: {error}; {_way_out(target)}") from error
     check_steady(target, steady)
     middle = float(np.sqrt(target.injections["shil"].rate[0] * target.injections["shil"].rate_limit))
-    shil = both_ways(target, steady, "shil", middle, SHIL_CODE)
+    shil = both_ways(target, steady, "shil", middle, SHIL_CODE, workers)
     angle = float(np.angle(shil.harmonics[0])) - np.pi / 2
     timed = replace(steady, shil_phase_rad=float(wrap(steady.shil_phase_rad + angle)))
-    full_Hz = full_cell_frequency(target, timed)
+    full_Hz = full_cell_frequency(target, timed, QUICK_FULL_CYCLES if quick else FULL_CYCLES)
     return replace(timed, full_frequency_Hz=full_Hz, circuit=circuit_id(target, solver, fan_in))
 
 

@@ -8,8 +8,9 @@ at the card's voltages, as on a chip without a bias that follows the corner.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import TypeVar
 
 import numpy as np
 
@@ -23,13 +24,15 @@ from aishw.engines.executor import run_all
 from aishw.errors import SimulatorError
 from aishw.hardware.findings import CornerFinding
 from aishw.hardware.solver import Solver
+from aishw.hardware.steady import SteadyState
 from aishw.hardware.target import Target
 from aishw.units import TWO_PI
 
+T = TypeVar("T")
 CELSIUS_K = 273.15
 TEMPERATURES_C = (0.0, 27.0, 85.0)
 QUICK = ("tt", "ff", "ss")
-PHASES = 12
+PHASES, QUICK_PHASES = 12, 9
 DIFFERENCES = 8
 SQUARE_CYCLES = 12
 
@@ -48,22 +51,47 @@ def measure_corners(
     corners = tuple(c for c in corners if c in QUICK) or corners[:1] if quick else corners
     conditions = [(corner, celsius) for corner in corners for celsius in ((27.0,) if quick else TEMPERATURES_C)]
 
-    def one(corner: str, celsius: float) -> tuple[float, ...]:
-        found = measure_condition(target, corner, celsius, solver)
+    def told(words: str, condition: tuple[str, float], found: T) -> T:
         if on_point:
-            figures = f"{found[0] / 1e6:.3f} MHz, coupling {found[1]:.4f}, SHIL {found[3]:.4f} rad/cycle"
-            on_point(f"{corner} {celsius:g} C: {figures}")
+            on_point(f"{condition[0]} {condition[1]:g} C: {words}")
         return found
 
-    rows = np.array(run_all([partial(one, *condition) for condition in conditions], workers))
-    celsius = np.array([at for _, at in conditions])
-    return CornerFinding(tuple(corner for corner, _ in conditions), celsius, *rows.T)
+    def settled(condition: tuple[str, float]) -> Condition:
+        found = settle(target, *condition, solver)
+        return told(f"{found.steady.frequency_Hz / 1e6:.3f} MHz", condition, found)
+
+    def injected(kind: str, condition: tuple[str, float], settled: Condition) -> complex:
+        found = (coupling_of if kind == "coupling" else shil_of)(settled, QUICK_PHASES if quick else PHASES)
+        return told(f"{kind} {abs(found):.4f} rad/cycle", condition, found)
+
+    benches = run_all([partial(settled, condition) for condition in conditions], workers)
+    calls = [partial(injected, kind, *at) for at in zip(conditions, benches) for kind in ("coupling", "shil")]
+    found = run_all(calls, workers)
+    coupling, shil = found[0::2], found[1::2]
+    return CornerFinding(
+        tuple(corner for corner, _ in conditions),
+        np.array([celsius for _, celsius in conditions]),
+        np.array([each.steady.frequency_Hz for each in benches]),
+        np.array([abs(each) for each in coupling]),
+        np.array([float(np.angle(each)) for each in coupling]),
+        np.array([abs(each) for each in shil]),
+        np.array([each.power_W for each in benches]),
+    )
 
 
-def measure_condition(
-    target: Target, corner: str, temperature_C: float, solver: Solver = BENCH
-) -> tuple[float, float, float, float, float]:
-    """Frequency (Hz), coupling (rad per cycle), its angle (rad), SHIL (rad per cycle), power (W) of one condition."""
+@dataclass(frozen=True, eq=False)
+class Condition:
+    """A PE at one corner and temperature. base: what drives it; charge_C: of a pulse that shows its phase response."""
+
+    target: Target
+    steady: SteadyState
+    base: Load
+    charge_C: float
+    power_W: float
+
+
+def settle(target: Target, corner: str, temperature_C: float, solver: Solver = BENCH) -> Condition:
+    """The PE's steady state at one corner and temperature, under its own taps."""
     there = replace(target.technology, corner=corner, temperature_K=temperature_C + CELSIUS_K)
     target = replace(target, technology=there)
     square = np.where(np.arange(SAMPLES) < SAMPLES // 2, there.supply_V, 0.0)
@@ -74,19 +102,28 @@ def measure_condition(
         first, _ = state_under(target, replace(load, frequency_Hz=load.frequency_Hz / 4), cycles=SQUARE_CYCLES)
     steady, power_W = state_under(target, load_of(first), solver, start=first)
     base = load_of(steady)
+    return Condition(target, steady, base, suitable_charge(target, steady, base), power_W)
+
+
+def coupling_of(at: Condition, phases: int = PHASES) -> complex:
+    """rad per cycle of the strongest code; its angle is alpha. phases: of the phase response."""
+    target, steady = at.target, at.steady
     d = TWO_PI * np.arange(DIFFERENCES) / DIFFERENCES
-    charge_C = suitable_charge(target, steady, base)
-    gamma, _ = node_response(target, steady, base, "r0", charge_C=charge_C, phases=PHASES)
+    gamma, _ = node_response(target, steady, at.base, "r0", charge_C=at.charge_C, phases=phases)
     lines = coupler_lines(target.encoding, [-TOP, TOP], DIFFERENCES)
     current = forced_currents(target, steady, "coupling", d, lines).reshape(2, DIFFERENCES, -1)
     both = 1j * series(project(gamma, current, steady.frequency_Hz))[1][:, 0]
-    coupling = complex(both[1] - both[0]) / 2
+    return complex(both[1] - both[0]) / 2
 
+
+def shil_of(at: Condition, phases: int = PHASES) -> complex:
+    """rad per cycle of the strongest code at the middle bias. phases: of the phase response."""
+    target, steady = at.target, at.steady
+    d = TWO_PI * np.arange(DIFFERENCES) / DIFFERENCES
     rates = target.injections["shil"].rate
     middle = float(rates[rates.size // 2])
-    injected = replace(base, shil_code=TOP, shil_rate=middle)
+    injected = replace(at.base, shil_code=TOP, shil_rate=middle)
     shifted, _ = state_under(target, injected, start=steady, mark_rad=steady.marks_rad[steady.read])
-    gamma, _ = node_response(target, shifted, injected, "r1", charge_C=charge_C, phases=PHASES)
+    gamma, _ = node_response(target, shifted, injected, "r1", charge_C=at.charge_C, phases=phases)
     current = forced_currents(target, shifted, "shil", d, shil_lines([TOP], DIFFERENCES), rate=middle)
-    shil = complex(series(project(gamma, current, shifted.frequency_Hz))[1][0])
-    return steady.frequency_Hz, abs(coupling), float(np.angle(coupling)), abs(shil), power_W
+    return complex(series(project(gamma, current, shifted.frequency_Hz))[1][0])

@@ -17,7 +17,10 @@ from scipy.interpolate import PchipInterpolator
 
 from aishw.calibrate.drift import (
     BINS,
+    CYCLES,
     DRIFT,
+    QUICK_CYCLES,
+    QUICK_DRIFT,
     Harmonics,
     Point,
     Sweep,
@@ -40,14 +43,15 @@ Keep = Callable[[Callable[..., Any]], Callable[..., Any]]
 # Codes at the main bias, and at the others.
 CODES: Plan = {"coupling": (-7, -4, -2, 0, 2, 4, 7), "shil": (0, 1, 2, 3, 4, 5, 6, 7)}
 FEWER: Plan = {"coupling": (-7, 0, 7), "shil": (2, 4, 7)}
-QUICK: Plan = {"coupling": (-7, 0, 7), "shil": (0, 2, 4, 7)}
+QUICK: Plan = {"coupling": (-7, 0, 7), "shil": (0, 4, 7)}
 QUICK_FEWER: Plan = {"coupling": (0, 7), "shil": (7,)}
 
 
-def both_ways(target: Target, steady: SteadyState, kind: str, rate: float, code: int) -> Point:
+def both_ways(target: Target, steady: SteadyState, kind: str, rate: float, code: int, workers: int = 2) -> Point:
     """One point by itself. What the couplers at rest do is left in: they cancel but for the slipping one's place."""
-    runs = {drift: drift_run(target, steady, kind, rate, code, drift) for drift in (DRIFT, -DRIFT)}
-    return mean_of(*(fit_drift(sweep, moving(kind, sweep, drift)) for drift, sweep in runs.items()))
+    drifts = (DRIFT, -DRIFT)
+    sweeps = run_all([partial(drift_run, target, steady, kind, rate, code, drift) for drift in drifts], workers)
+    return mean_of(*(fit_drift(sweep, moving(kind, sweep, drift)) for drift, sweep in zip(drifts, sweeps)))
 
 
 def measure_table(
@@ -69,20 +73,21 @@ def measure_table(
     main = rates.size - 1 if kind == "coupling" else rates.size // 2
     most, few = (QUICK, QUICK_FEWER) if quick else (CODES, FEWER)
     plan = [(p, code) for p in range(rates.size) for code in (most[kind] if p == main else few[kind])]
-    ways = [(p, code, drift) for p, code in plan for drift in (DRIFT, -DRIFT)]
+    drift, cycles = (QUICK_DRIFT, QUICK_CYCLES[kind]) if quick else (DRIFT, CYCLES)
+    ways = [(p, code, way) for p, code in plan for way in (drift, -drift)]
     run = remember(drift_run) if remember else drift_run
 
-    def one(p: int, code: int, drift: float) -> Sweep:
-        sweep: Sweep = run(target, steady, kind, float(rates[p]), code, drift)
+    def one(p: int, code: int, way: float) -> Sweep:
+        sweep: Sweep = run(target, steady, kind, float(rates[p]), code, way, cycles)
         if on_point:
-            on_point(f"{kind} rate {rates[p]:.4f} code {code} drift {drift:+.2f}: {sweep.times_s.size} cycles")
+            on_point(f"{kind} rate {rates[p]:.4f} code {code} drift {way:+.3g}: {sweep.times_s.size} cycles")
         return sweep
 
     sweeps = dict(zip(ways, run_all([partial(one, *way) for way in ways], workers)))
     if kind == "coupling":
-        points = _coupling(sweeps, main, steady.fan_in)
+        points = _coupling(sweeps, drift, main, steady.fan_in)
     else:
-        points = _shil(sweeps, main, None if coupling is None else _idle(coupling, steady.fan_in))
+        points = _shil(sweeps, drift, main, None if coupling is None else _idle(coupling, steady.fan_in))
     top = max(CODES[kind])
     return fill(rates, np.arange(-top, top + 1), points, kind, main)
 
@@ -91,16 +96,16 @@ Way = tuple[int, int, float]
 Points = dict[tuple[int, int], Point]
 
 
-def _coupling(sweeps: Mapping[Way, Sweep], main: int, fan_in: int) -> Points:
+def _coupling(sweeps: Mapping[Way, Sweep], drift: float, main: int, fan_in: int) -> Points:
     """Code 0 of the main bias first: the reference's coupler has that bias in every run."""
     points: Points = {}
     still = standing(fan_in)
     order = sorted({(p, code) for p, code, _ in sweeps}, key=lambda at: (at[0] != main, at[1] != 0))
     for p, code in order:
         both = []
-        for drift in (DRIFT, -DRIFT):
-            sweep = sweeps[p, code, drift]
-            slipping = moving("coupling", sweep, drift)
+        for way in (drift, -drift):
+            sweep = sweeps[p, code, way]
+            slipping = moving("coupling", sweep, way)
             if (p, code) == (main, 0):
                 both.append(fit_drift(sweep, slipping, alike=still))
                 continue
@@ -131,13 +136,15 @@ def _idle(coupling: Table, fan_in: int) -> tuple[NDArray[np.float64], Harmonics]
     return np.append(rest(fan_in), 0.0), coupling.harmonics[-1, zero]
 
 
-def _shil(sweeps: Mapping[Way, Sweep], main: int, known: tuple[NDArray[np.float64], Harmonics] | None) -> Points:
+def _shil(
+    sweeps: Mapping[Way, Sweep], drift: float, main: int, known: tuple[NDArray[np.float64], Harmonics] | None
+) -> Points:
     """Offsets against the tile without SHIL injection."""
-    idle = mean_of(*(fit_rest(sweeps[main, 0, drift], known) for drift in (DRIFT, -DRIFT)))
+    idle = mean_of(*(fit_rest(sweeps[main, 0, way], known) for way in (drift, -drift)))
     points: Points = {}
     for p, code in sorted({(p, code) for p, code, _ in sweeps if code}):
-        runs = {drift: sweeps[p, code, drift] for drift in (DRIFT, -DRIFT)}
-        found = (fit_drift(sweep, moving("shil", sweep, drift), known=known) for drift, sweep in runs.items())
+        runs = {way: sweeps[p, code, way] for way in (drift, -drift)}
+        found = (fit_drift(sweep, moving("shil", sweep, way), known=known) for way, sweep in runs.items())
         points[p, code] = _shifted(mean_of(*found), idle)
     return points
 

@@ -26,8 +26,9 @@ from aishw.hardware.target import Target
 from aishw.units import TWO_PI
 
 CYCLES = 46
+QUICK_CYCLES = {"coupling": 36, "shil": 26}
 SETTLE = 4
-DRIFT = 0.04
+DRIFT, QUICK_DRIFT = 0.04, 0.05  # 1.7 and 1.6 turns of a coupling; an SHIL unit's difference moves at twice the pace
 BINS = 64
 FINE = 16  # points between two crossings for the integrals
 
@@ -62,7 +63,9 @@ class Point:
     curve: Floats
 
 
-def drift_run(target: Target, steady: SteadyState, kind: str, rate: float, code: int, drift: float) -> Sweep:
+def drift_run(
+    target: Target, steady: SteadyState, kind: str, rate: float, code: int, drift: float, cycles: int = CYCLES
+) -> Sweep:
     """The tile with one injection of `kind` at `code` that slips by the fraction `drift`."""
     design = tile_design(target, {kind: code}, {kind: rate}, fan_in=steady.fan_in)
     f, others = steady.frequency_Hz, drivers(design)
@@ -71,7 +74,7 @@ def drift_run(target: Target, steady: SteadyState, kind: str, rate: float, code:
     volts = start_voltages(design, np.array([CENTRE]), steady, start)
     moving = drift if kind == "coupling" else 0.0
     raw = run_tile(
-        design, steady.waves, frequency_Hz=f, cycles=CYCLES, solver=steady.solver, drift=moving, start_V=volts,
+        design, steady.waves, frequency_Hz=f, cycles=cycles, solver=steady.solver, drift=moving, start_V=volts,
         shil_phase_rad=steady.shil_phase_rad, clock_drift=drift - moving,
     ).raw  # fmt: skip
     times = rising_crossings(raw.time_s, raw.node(read_name(target, CENTRE)), target.technology.supply_V / 2)[0]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from aishw.calibrate.loaded import load_of
 from aishw.calibrate.noise_ensemble import filtered_diffusion, sample_of, white_ensemble
 from aishw.calibrate.projection import TOP, resampled
 from aishw.calibrate.response import node_response
+from aishw.engines.executor import run_all
 from aishw.hardware.findings import NoiseFinding, PhaseResponse
 from aishw.hardware.steady import SteadyState
 from aishw.hardware.target import Target
@@ -43,8 +45,10 @@ def measure_noise(
     pulses = QUICK_PULSES if quick else PULSES
     ring = ring_nodes(target)
     known = {"r0": response.r0, "r1": response.r1}
-    for node in ring.keys() - known:
-        known[node], _ = node_response(target, steady, load, node, charge_C=response.charge_C, phases=pulses)
+    others = sorted(ring.keys() - known)
+    run = partial(node_response, target, steady, load, charge_C=response.charge_C, phases=pulses)
+    found = run_all([partial(run, node) for node in others], workers)
+    known |= {node: gamma for node, (gamma, _) in zip(others, found)}
     shil = target.injections["shil"].rate
     injected = replace(load, shil_code=TOP, shil_rate=float(shil[shil.size // 2]))
     devices = device_noise(target, steady, injected, QUICK_PHASES if quick else PHASES, workers)

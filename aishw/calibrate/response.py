@@ -27,7 +27,7 @@ from aishw.hardware.target import Target
 from aishw.units import TWO_PI, wrap
 from aishw.units import spice_number as number
 
-PHASES = 32
+PHASES, QUICK_PHASES = 32, 20
 HARMONICS = 12  # of Gamma; fewer than PHASES / 2, so that some freedom is left to show the scatter
 SPACING = 4  # cycles from pulse to pulse
 SETTLE_CYCLES = 1.3  # what a pulse does beside the phase jump is gone by then
@@ -48,12 +48,15 @@ class Jumps:
 
 
 def measure_response(
-    target: Target, steady: SteadyState, *, workers: int = 2, charge_C: float | None = None, phases: int = PHASES
-) -> PhaseResponse:
-    """Gamma at r0 and r1 at `phases` even phases from 0, under the load of the steady state.
+    target: Target, steady: SteadyState, *, quick: bool = False, workers: int = 2, charge_C: float | None = None,
+    phases: int | None = None,
+) -> PhaseResponse:  # fmt: skip
+    """Gamma at r0 and r1 at `phases` even phases from 0 (None: PHASES, quick: fewer), under the load of the steady
+    state.
 
     charge_C: of one pulse (None: what moves the phase by JUMP_RAD).
     """
+    phases = phases or (QUICK_PHASES if quick else PHASES)
     charge_C = charge_C or suitable_charge(target, steady, load_of(steady))
     run = partial(node_response, target, steady, load_of(steady), charge_C=charge_C, phases=phases)
     (r0, error0), (r1, error1) = run_all([partial(run, node) for node in ("r0", "r1")], workers)

@@ -23,7 +23,7 @@ FEWEST_CODE = 2  # |k| from which an angle is judged: below, a coupler is as str
 class Shape:
     """One bias of a table. codes: (Q,). gain: rad per cycle and LSB. steps: (Q,) s(k) less s(0), in LSB. inl, dnl:
     (Q,), (Q-1,) LSB. alpha_rad: (Q,), NaN at code 0. offset_slope: rad per cycle and LSB. gain_error, alpha_error_rad:
-    standard errors of gain and angle of the strongest code.
+    standard errors of gain and angle of the strongest code. angled: (Q,) whether a code's angle is judged.
     """
 
     codes: NDArray[np.int64]
@@ -35,6 +35,7 @@ class Shape:
     offset_slope: float
     gain_error: float
     alpha_error_rad: float
+    angled: NDArray[np.bool_]
 
     def at(self, code: int) -> float:
         """alpha (rad) of one code."""
@@ -42,9 +43,12 @@ class Shape:
 
     @property
     def alpha_split_rad(self) -> float:
-        """The largest difference of angle between k and -k, |k| of at least FEWEST_CODE."""
-        judged = self.codes >= min(FEWEST_CODE, int(self.codes[-1]))
-        split = wrap(self.alpha_rad - self.alpha_rad[::-1])[judged]
+        """The largest difference of angle between k and -k, |k| of at least FEWEST_CODE.
+
+        A parabola through no more than three codes hands the whole error of each to those between, so that only the
+        measured ones are judged then.
+        """
+        split = wrap(self.alpha_rad - self.alpha_rad[::-1])[self.angled & self.angled[::-1] & (self.codes > 0)]
         return float(split[np.abs(split).argmax()])
 
     @property
@@ -66,6 +70,8 @@ def shape_of(table: Table, kind: str, row: int = -1) -> Shape:
     alpha = np.where(codes == 0, np.nan, np.angle(first * np.conj(ideal)))
     errors = table.error[row] if table.harmonics_error is None else table.harmonics_error[row, :, 0]
     top_error = float(np.hypot(errors[0], errors[-1]) / 2)
+    measured = np.isfinite(table.residual_rad[row])
+    judged = np.abs(codes) >= min(FEWEST_CODE, int(codes[-1]))
     return Shape(
         codes=codes,
         gain=gain,
@@ -76,4 +82,5 @@ def shape_of(table: Table, kind: str, row: int = -1) -> Shape:
         offset_slope=float(codes @ (table.offset[row] - table.offset[row].mean()) / (codes @ codes)),
         gain_error=top_error / float(codes[-1]),
         alpha_error_rad=top_error / (gain * float(codes[-1])),
+        angled=judged & measured if kind != "shil" and (codes[measured] != 0).sum() == 2 else judged,
     )

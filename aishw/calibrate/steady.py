@@ -29,8 +29,10 @@ SAMPLES = 1024
 SETTLE = 10  # cycles before anything is measured
 # The inverter before tap p switches in 20 ps, which steps of T/140 do not resolve: waves are folded from steps of their
 # own, and without `bypass`, which at such steps leaves so many transistors as they were that the frequency is 5e-4 off.
-FOLDED = 1120  # steps a cycle
-FOLDED_CYCLES = 8
+FOLDED, QUICK_FOLDED = 1120, 560  # steps a cycle
+FOLDED_CYCLES, QUICK_FOLDED_CYCLES = 8, 5
+QUICK_CYCLES = 20  # of the first passes, SETTLE among them
+FULL_CYCLES, QUICK_FULL_CYCLES = 40, 16  # of full cells, SETTLE among them
 CENTRE = 12  # the measured site of the 5x5 tile; the other 24 drive it
 
 
@@ -122,12 +124,16 @@ def steady_state(
     passes: int = 3,
     shil_phase_rad: float = 0.0,
     fan_in: int = 24,
+    quick: bool = False,
 ) -> SteadyState:
     """Measured by passes: square taps first, then the taps of the pass before, until the taps are the PE's own. Before
-    the last pass, which gives the frequency, the taps are folded once more from fine steps.
+    the last pass, which gives the frequency, the taps are folded once more from fine steps. quick: fewer cycles in all
+    but the last pass, and half the fine steps.
     """
     solver = solver or target.solver
-    fine = replace(solver, steps_per_cycle=max(FOLDED, solver.steps_per_cycle), bypass=False)
+    early, periods = (QUICK_CYCLES, QUICK_FOLDED_CYCLES) if quick else (cycles, FOLDED_CYCLES)
+    fine_steps = max(QUICK_FOLDED if quick else FOLDED, solver.steps_per_cycle)
+    fine = replace(solver, steps_per_cycle=fine_steps, bypass=False)
     half = target.technology.supply_V / 2
     square = np.where(np.arange(SAMPLES) < SAMPLES // 2, 2 * half, 0.0)
     waves: Mapping[str, NDArray[np.float64]] = {"p": square, "n": 2 * half - square}
@@ -143,7 +149,7 @@ def steady_state(
         own_Hz, error = (float(np.ravel(value)[0]) for value in found)
         return result, own_Hz, error
 
-    for steps, count in (*((solver, cycles),) * (passes - 1), (fine, SETTLE + FOLDED_CYCLES)):
+    for steps, count in (*((solver, early),) * (passes - 1), (fine, SETTLE + periods)):
         result, own_Hz, _ = ran(estimate, steps, count)
         waves, cpu_s = fold(result, design, own_Hz, estimate, half), cpu_s + result.cpu_s
         estimate = estimate if steps is fine else own_Hz
@@ -152,7 +158,7 @@ def steady_state(
     if target.encoding == "sign_magnitude":  # at code 0 no finger is enabled, and all hang on tap n
         signs = np.tile([4, -4], fan_in)[:fan_in]
         enabled = _with_codes(design, signs)
-        result = run_tile(enabled, waves, frequency_Hz=estimate, cycles=SETTLE + FOLDED_CYCLES, solver=fine)
+        result = run_tile(enabled, waves, frequency_Hz=estimate, cycles=SETTLE + periods, solver=fine)
         waves, cpu_s = {**waves, **fold_fingers(result, enabled, estimate)}, cpu_s + result.cpu_s
     # Couplers of a skewed corner may hold r0 on one side of half the supply.
     known = [node for node in ("q", "r0", "r1", "r2", "p", "n") if node in waves]
@@ -183,7 +189,7 @@ def _with_codes(design: Design, codes: NDArray[np.int64]) -> Design:
     return replace(design, codes={**design.codes, "coupling": held})
 
 
-def full_cell_frequency(target: Target, steady: SteadyState, cycles: int = 40) -> float:
+def full_cell_frequency(target: Target, steady: SteadyState, cycles: int = FULL_CYCLES) -> float:
     """Hz of the same PE with full cells: their multiplexers load and delay it by about a part in a thousand."""
     design = tile_design(target, {}, fan_in=steady.fan_in)
     half, f = target.technology.supply_V / 2, steady.frequency_Hz

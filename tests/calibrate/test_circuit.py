@@ -68,14 +68,14 @@ def test_the_shil_clock_is_timed(monkeypatch: pytest.MonkeyPatch, clock_rad: flo
     """Where z_1 stands at pi/2 + x with the clock as measured, the clock moves by x."""
     measured = []
 
-    def both_ways(target, steady, kind, rate, code):  # type: ignore[no-untyped-def]
+    def both_ways(target, steady, kind, rate, code, workers):  # type: ignore[no-untyped-def]
         measured.append((kind, rate, code))
         return SimpleNamespace(harmonics=np.array([0.03 * np.exp(1j * (np.pi / 2 + 0.4))]))
 
     start = replace(SOUND, shil_phase_rad=clock_rad, circuit="")
     monkeypatch.setattr("aishw.calibrate.coupling.both_ways", both_ways)
-    monkeypatch.setattr("aishw.calibrate.steady.steady_state", lambda target, solver, fan_in: start)
-    monkeypatch.setattr("aishw.calibrate.steady.full_cell_frequency", lambda target, steady: 9.8e7)
+    monkeypatch.setattr("aishw.calibrate.steady.steady_state", lambda target, solver, fan_in, quick: start)
+    monkeypatch.setattr("aishw.calibrate.steady.full_cell_frequency", lambda target, steady, cycles: 9.8e7)
     timed = circuit_steady(RING28, fan_in=24)
     assert timed.shil_phase_rad == pytest.approx(clock_rad + 0.4)
     assert timed.full_frequency_Hz == 9.8e7 and timed.circuit == circuit_id(RING28, Solver(), 24)

@@ -43,6 +43,17 @@ def test_one_wrong_code_shows_where_it_is() -> None:
     assert shape_of(replace(table, harmonics=harmonics), "coupling", row=0).inl == pytest.approx(0)
 
 
+def test_three_points_judge_the_angle_where_they_are() -> None:
+    """A parabola through -7, 0, 7: what is wrong at 0 turns every code between, and none of the measured ones."""
+    table = coupling_table(RING28)
+    harmonics = table.harmonics.copy()
+    harmonics[-1, :, 0] += 0.3 * GAIN * (1 - (CODES / 7) ** 2)
+    few = np.where(np.isin(CODES, (-7, 0, 7)), table.residual_rad, np.nan)
+    assert abs(shape_of(replace(table, harmonics=harmonics), "coupling").alpha_split_rad) > 0.1
+    judged = shape_of(replace(table, harmonics=harmonics, residual_rad=few), "coupling")
+    assert judged.alpha_split_rad == pytest.approx(0, abs=1e-12) and judged.angled.sum() == 2
+
+
 def test_checks_hold_and_fall_short() -> None:
     whole = everything(RING28)
     checks = checks_of(whole)
