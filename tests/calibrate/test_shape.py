@@ -36,7 +36,8 @@ def test_one_wrong_code_shows_where_it_is() -> None:
     table = coupling_table(RING28)
     harmonics = table.harmonics.copy()
     harmonics[-1, CODES == 3, 0] *= 1.1 * np.exp(0.05j)
-    shape = shape_of(replace(table, harmonics=harmonics), "coupling")
+    every = np.full_like(table.residual_rad, 1e-4)
+    shape = shape_of(replace(table, harmonics=harmonics, residual_rad=every), "coupling")
     assert shape.inl[CODES == 3][0] == pytest.approx(0.3, abs=0.05)
     assert abs(shape.nonlinearity) == pytest.approx(0.1, abs=0.01)
     assert shape.alpha_split_rad == pytest.approx(0.05, abs=1e-9)
@@ -48,9 +49,11 @@ def test_three_points_judge_the_angle_where_they_are() -> None:
     table = coupling_table(RING28)
     harmonics = table.harmonics.copy()
     harmonics[-1, :, 0] += 0.3 * GAIN * (1 - (CODES / 7) ** 2)
-    few = np.where(np.isin(CODES, (-7, 0, 7)), table.residual_rad, np.nan)
-    assert abs(shape_of(replace(table, harmonics=harmonics), "coupling").alpha_split_rad) > 0.1
-    judged = shape_of(replace(table, harmonics=harmonics, residual_rad=few), "coupling")
+    every = np.full_like(table.residual_rad, 1e-4)
+    three = np.where(np.isin(CODES, (-7, 0, 7)), every, np.nan)
+    turned = shape_of(replace(table, harmonics=harmonics, residual_rad=every), "coupling")
+    assert abs(turned.alpha_split_rad) > 0.1
+    judged = shape_of(replace(table, harmonics=harmonics, residual_rad=three), "coupling")
     assert judged.alpha_split_rad == pytest.approx(0, abs=1e-12) and judged.angled.sum() == 2
 
 
