@@ -9,7 +9,7 @@ help:
 	@echo "make test    the test suite (make slow: the minutes-long tests)"
 	@echo "make lint    ruff and mypy"
 	@echo "make bench   the measured figures of the README"
-	@echo "make calibrate  measure the default circuit afresh into runs/ and hold it against the shipped one (20 minutes)"
+	@echo "make calibrate  measure the default circuit afresh into runs/ and hold it against the shipped one (17 minutes)"
 	@echo "make clean   remove report/, runs/ and caches; .venv stays"
 
 $(READY): tools/setup pyproject.toml constraints.txt

@@ -45,10 +45,10 @@ class Shape:
     def alpha_split_rad(self) -> float:
         """The largest difference of angle between k and -k, |k| of at least FEWEST_CODE.
 
-        A parabola through no more than three codes hands the whole error of each to those between, so that only the
-        measured ones are judged then.
+        Where one pair and code 0 were measured, the fit goes through all three and hands the whole error of code 0 to
+        those between: only the pair is judged then.
         """
-        split = wrap(self.alpha_rad - self.alpha_rad[::-1])[self.angled & self.angled[::-1] & (self.codes > 0)]
+        split = wrap(self.alpha_rad - self.alpha_rad[::-1])[self.angled & (self.codes > 0)]
         return float(split[np.abs(split).argmax()])
 
     @property
@@ -72,6 +72,7 @@ def shape_of(table: Table, kind: str, row: int = -1) -> Shape:
     top_error = float(np.hypot(errors[0], errors[-1]) / 2)
     measured = np.isfinite(table.residual_rad[row])
     judged = np.abs(codes) >= min(FEWEST_CODE, int(codes[-1]))
+    pairs = judged & measured & measured[::-1]
     return Shape(
         codes=codes,
         gain=gain,
@@ -82,5 +83,5 @@ def shape_of(table: Table, kind: str, row: int = -1) -> Shape:
         offset_slope=float(codes @ (table.offset[row] - table.offset[row].mean()) / (codes @ codes)),
         gain_error=top_error / float(codes[-1]),
         alpha_error_rad=top_error / (gain * float(codes[-1])),
-        angled=judged & measured if kind != "shil" and (codes[measured] != 0).sum() == 2 else judged,
+        angled=pairs if pairs.sum() == 2 else judged,
     )
